@@ -1,0 +1,126 @@
+/**
+ * The C library's functions that the rest of sys calls, as thin as koffi makes them: they return -1 and never throw;
+ * `errno()` is to be read right after. No policy, no retries. Loaded once per thread (each thread that imports
+ * this module gets prototypes of its own, errno belongs to the thread).
+ *
+ * Hot-path functions take addresses as numbers (`addressOf`): no lookup of a buffer per call, and structures that
+ * hold addresses of each other (iovec, msghdr) need numbers anyway. What they point at must be memory that never moves
+ * and is kept alive by its owner: a WebAssembly.Memory of fixed size. The others take a Uint8Array (`Pointer`).
+ */
+
+import { endianness } from 'node:os';
+import koffi, { type LibraryHandle } from 'koffi';
+
+export { Errno, errnoName } from './errno.ts';
+
+/** Memory handed to a call that is over when it returns; null for C's NULL. */
+export type Pointer = Uint8Array | null;
+
+interface Libc {
+  // Hot path: buffers by address.
+  read(fd: number, address: number, length: number): number;
+  write(fd: number, address: number, length: number): number;
+  readv(fd: number, iovecs: number, count: number): number;
+  writev(fd: number, iovecs: number, count: number): number;
+  sendmsg(fd: number, msghdr: number, flags: number): number;
+  recvmsg(fd: number, msghdr: number, flags: number): number;
+  sendmmsg(fd: number, mmsghdrs: number, count: number, flags: number): number;
+  /** The fifth argument is the address of a timespec, 0 for none. */
+  recvmmsg(fd: number, mmsghdrs: number, count: number, flags: number, timeout: number): number;
+  /** Times are in milliseconds, -1 waits for ever. */
+  epoll_wait(epoll: number, events: number, maxEvents: number, timeout: number): number;
+  poll(pollfds: number, count: number, timeout: number): number;
+  // Set-up: buffers as Uint8Array.
+  open(path: string, flags: number, mode: number): number;
+  close(fd: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  ioctl(fd: number, request: number, argument: Pointer): number;
+  /** ioctl whose argument is a number rather than an address. */
+  ioctlNumber(fd: number, request: number, argument: number): number;
+  socket(family: number, type: number, protocol: number): number;
+  socketpair(family: number, type: number, protocol: number, descriptors: Pointer): number;
+  bind(fd: number, sockaddr: Pointer, length: number): number;
+  connect(fd: number, sockaddr: Pointer, length: number): number;
+  listen(fd: number, backlog: number): number;
+  /** `length` is a u32 both read and written. */
+  getsockname(fd: number, sockaddr: Pointer, length: Pointer): number;
+  setsockopt(fd: number, level: number, name: number, value: Pointer, length: number): number;
+  getsockopt(fd: number, level: number, name: number, value: Pointer, length: Pointer): number;
+  send(fd: number, data: Pointer, length: number, flags: number): number;
+  recv(fd: number, data: Pointer, length: number, flags: number): number;
+  epoll_create1(flags: number): number;
+  epoll_ctl(epoll: number, operation: number, fd: number, event: Pointer): number;
+  eventfd(initial: number, flags: number): number;
+  setns(fd: number, type: number): number;
+  unshare(flags: number): number;
+  if_nametoindex(name: string): number;
+}
+
+function load(): Libc {
+  // ioctl numbers and structure layouts below and in the other modules hold for these two only.
+  if ((process.arch !== 'x64' && process.arch !== 'arm64') || endianness() !== 'LE') {
+    throw new Error(`weft runs on x86_64 and arm64, little-endian; this Node is built for ${process.arch}`);
+  }
+  let library: LibraryHandle;
+  try {
+    library = koffi.load('libc.so.6');
+  } catch (cause) {
+    throw new Error(
+      'cannot load libc.so.6: weft needs the GNU C library (glibc). On Alpine and other musl systems, ' +
+        'run it in an image based on glibc (Debian, Ubuntu, Fedora …)',
+      { cause },
+    );
+  }
+  const f = (definition: string) => library.func(definition);
+  return {
+    read: f('long read(int fd, uintptr_t address, size_t length)'),
+    write: f('long write(int fd, uintptr_t address, size_t length)'),
+    readv: f('long readv(int fd, uintptr_t iovecs, int count)'),
+    writev: f('long writev(int fd, uintptr_t iovecs, int count)'),
+    sendmsg: f('long sendmsg(int fd, uintptr_t msghdr, int flags)'),
+    recvmsg: f('long recvmsg(int fd, uintptr_t msghdr, int flags)'),
+    sendmmsg: f('int sendmmsg(int fd, uintptr_t mmsghdrs, unsigned int count, int flags)'),
+    recvmmsg: f('int recvmmsg(int fd, uintptr_t mmsghdrs, unsigned int count, int flags, uintptr_t timeout)'),
+    epoll_wait: f('int epoll_wait(int epoll, uintptr_t events, int maxEvents, int timeout)'),
+    poll: f('int poll(uintptr_t pollfds, unsigned long count, int timeout)'),
+    open: f('int open(const char *path, int flags, unsigned int mode)'),
+    close: f('int close(int fd)'),
+    fcntl: f('int fcntl(int fd, int command, long argument)'),
+    ioctl: f('int ioctl(int fd, unsigned long request, void *argument)'),
+    ioctlNumber: f('int ioctl(int fd, unsigned long request, unsigned long argument)'),
+    socket: f('int socket(int family, int type, int protocol)'),
+    socketpair: f('int socketpair(int family, int type, int protocol, void *descriptors)'),
+    bind: f('int bind(int fd, void *sockaddr, unsigned int length)'),
+    connect: f('int connect(int fd, void *sockaddr, unsigned int length)'),
+    listen: f('int listen(int fd, int backlog)'),
+    getsockname: f('int getsockname(int fd, void *sockaddr, void *length)'),
+    setsockopt: f('int setsockopt(int fd, int level, int name, void *value, unsigned int length)'),
+    getsockopt: f('int getsockopt(int fd, int level, int name, void *value, void *length)'),
+    send: f('long send(int fd, void *data, size_t length, int flags)'),
+    recv: f('long recv(int fd, void *data, size_t length, int flags)'),
+    epoll_create1: f('int epoll_create1(int flags)'),
+    epoll_ctl: f('int epoll_ctl(int epoll, int operation, int fd, void *event)'),
+    eventfd: f('int eventfd(unsigned int initial, int flags)'),
+    setns: f('int setns(int fd, int type)'),
+    unshare: f('int unshare(int flags)'),
+    if_nametoindex: f('unsigned int if_nametoindex(const char *name)'),
+  };
+}
+
+export const libc: Libc = load();
+
+/** The error number of this thread's last call; only meaningful directly after a call that returned -1. */
+export function errno(): number {
+  return koffi.errno();
+}
+
+/** Address of the view's first byte. Keeps nothing alive: whoever stores it must hold the memory as well. */
+export function addressOf(view: Uint8Array): number {
+  return Number(koffi.address(view));
+}
+
+/** Flags of open(2), socket(2) and the like that have the same value on both architectures. */
+export const O_RDONLY = 0;
+export const O_RDWR = 0o2;
+export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
