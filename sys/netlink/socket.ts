@@ -1,0 +1,256 @@
+/**
+ * A NETLINK_ROUTE socket: sends requests and waits for their acknowledgements, reads lists. Everything is synchronous,
+ * for the kernel has answered when send returns; a request costs tens of microseconds. It acts upon the network namespace
+ * in which it was opened, whatever thread uses it later.
+ */
+import { check, lastError, SysError } from '../errors.ts';
+import { Errno, errno, libc, O_CLOEXEC } from '../libc.ts';
+import { MessageFlag } from '../mmsg.ts';
+import { inNamespace } from '../netns.ts';
+import { setBuffer } from '../socket.ts';
+import { SocketLevel, SocketOption } from '../socket-options.ts';
+import {
+  concat,
+  type Dump,
+  decodeAttributes,
+  decodeMessages,
+  encodeMessage,
+  type Message,
+  NLMSG_HEADER_SIZE,
+  NlmFlag,
+  type Query,
+  type Request,
+  readI32,
+  readText,
+} from './message.ts';
+import { messageName } from './types.ts';
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const NETLINK_ROUTE = 0;
+
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+
+const NLMSG_NOOP = 1;
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+/** Of an acknowledgement: the request is not repeated in it / attributes follow. */
+const NLM_F_CAPPED = 0x100;
+const NLM_F_ACK_TLVS = 0x200;
+const NLMSGERR_ATTR_MSG = 1;
+
+/** Room for the acknowledgements of one batch and to spare: each books about 1 KiB. */
+const RECEIVE_BUFFER = 1 << 20;
+const BATCH_MESSAGES = 128;
+const BATCH_BYTES = 32768;
+/** The kernel fills datagrams of a list up to 32 KiB, and sends longer ones only for one object that is longer. */
+const READ_SIZE = 65536;
+/** The kernel answers before send returns; this only keeps a bug of ours from hanging the process. */
+const ANSWER_SECONDS = 5;
+/** A list that changes while it is read has to be read again. */
+const DUMP_ATTEMPTS = 10;
+
+/** Opens a netlink socket, in the given namespace (path or descriptor) or else in that of this thread. */
+export function openRtnetlink(namespace?: string | number): Rtnetlink {
+  return namespace === undefined ? new Rtnetlink() : inNamespace(namespace, () => new Rtnetlink());
+}
+
+export class Rtnetlink {
+  readonly #fd: number;
+  #sequence = 0;
+  readonly #buffer = new Uint8Array(READ_SIZE);
+
+  constructor() {
+    this.#fd = openNetlinkSocket(0);
+    const timeout = new Uint8Array(BigInt64Array.of(BigInt(ANSWER_SECONDS), 0n).buffer);
+    try {
+      check(
+        libc.setsockopt(this.#fd, SocketLevel.socket, SocketOption.receiveTimeout, timeout, timeout.length),
+        'setsockopt',
+        'limiting the wait of a netlink socket',
+      );
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    libc.close(this.#fd);
+  }
+
+  /** Runs the requests in order, and throws the first error. Those after a failed one are run all the same. */
+  run(...requests: readonly Request[]): void {
+    const failed = this.settle(requests).find((outcome) => outcome !== undefined);
+    if (failed) throw failed;
+  }
+
+  /** Runs the requests in order, as many in one system call as go; returns the error of each, undefined for none. */
+  settle(requests: readonly Request[]): (SysError | undefined)[] {
+    const outcomes: (SysError | undefined)[] = [];
+    while (outcomes.length < requests.length) {
+      const batch: Request[] = [];
+      let bytes = 0;
+      for (let i = outcomes.length; i < requests.length && batch.length < BATCH_MESSAGES; i++) {
+        bytes += NLMSG_HEADER_SIZE + requests[i].payload.length + 3;
+        if (bytes > BATCH_BYTES && batch.length > 0) break;
+        batch.push(requests[i]);
+      }
+      outcomes.push(...this.#runBatch(batch));
+    }
+    return outcomes;
+  }
+
+  /** The one object asked for; throws when there is none (ENODEV for links, ENOENT, ESRCH, ENETUNREACH for routes …). */
+  get<T>(query: Query<T>): T {
+    const sequence = this.#send([query], 0);
+    for (;;) {
+      for (const message of this.#receive(query)) {
+        if (message.sequence !== sequence) continue;
+        const error = readError(message, query);
+        if (error) throw error;
+        const value = query.read(message);
+        if (value !== undefined) return value;
+      }
+    }
+  }
+
+  /** The one object asked for, undefined when the kernel says that there is none. */
+  find<T>(query: Query<T>): T | undefined {
+    try {
+      return this.get(query);
+    } catch (error) {
+      if (error instanceof SysError && ABSENT.includes(error.errno)) return undefined;
+      throw error;
+    }
+  }
+
+  /** All objects asked for, as they were at one time: read again when they changed meanwhile. */
+  list<T>(dump: Dump<T>): T[] {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const values = this.#listOnce(dump);
+      if (values) return values;
+    }
+    throw new Error(`${dump.doing}: it changed during each of ${DUMP_ATTEMPTS} attempts; try again later`);
+  }
+
+  #listOnce<T>(dump: Dump<T>): T[] | undefined {
+    const values: T[] = [];
+    let interrupted = false;
+    const sequence = this.#send([dump], NlmFlag.dump);
+    for (;;) {
+      for (const message of this.#receive(dump)) {
+        if (message.sequence !== sequence) continue;
+        if ((message.flags & NlmFlag.dumpInterrupted) !== 0) interrupted = true;
+        const error = readError(message, dump);
+        if (error && error.errno === dump.emptyOn) return [];
+        if (error) throw error;
+        if (message.type === NLMSG_DONE) return interrupted ? undefined : values;
+        const value = dump.read(message);
+        if (value !== undefined) values.push(value);
+      }
+    }
+  }
+
+  #runBatch(batch: readonly Request[]): (SysError | undefined)[] {
+    const last = this.#send(batch, NlmFlag.acknowledge);
+    const first = last - batch.length + 1;
+    const outcomes = new Array<SysError | undefined>(batch.length);
+    for (let waiting = batch.length; waiting > 0; ) {
+      for (const message of this.#receive(batch[batch.length - waiting])) {
+        const index = message.sequence - first;
+        if (message.type !== NLMSG_ERROR || index < 0 || index >= batch.length) continue;
+        outcomes[index] = readError(message, batch[index]);
+        waiting--;
+      }
+    }
+    return outcomes;
+  }
+
+  /** Sends the requests with consecutive sequence numbers and returns the last. */
+  #send(requests: readonly Request[], flags: number): number {
+    // Sequence numbers are u32 in the header; ours wrap long before, at a batch boundary.
+    if (this.#sequence > 0x7fff0000) this.#sequence = 0;
+    const datagram = concat(
+      ...requests.map((request) => {
+        this.#sequence++;
+        return encodeMessage(
+          request.type,
+          request.flags | flags | NlmFlag.request,
+          this.#sequence,
+          request.payload,
+        );
+      }),
+    );
+    check(libc.send(this.#fd, datagram, datagram.length, 0), 'send', requests[0].doing);
+    return this.#sequence;
+  }
+
+  /** The messages of one datagram, valid until the next call. */
+  #receive(request: Request): Message[] {
+    for (;;) {
+      const length = libc.recv(this.#fd, this.#buffer, READ_SIZE, MessageFlag.truncated);
+      if (length >= 0) {
+        if (length > READ_SIZE)
+          throw new Error(`${request.doing}: the kernel's answer of ${length} bytes is too long`);
+        return decodeMessages(this.#buffer.subarray(0, length));
+      }
+      if (errno() === Errno.EINTR) continue;
+      throw lastError('recv', request.doing, {
+        ENOBUFS: 'answers were lost and it is not known what was done; read the state again',
+        EAGAIN: `the kernel did not answer within ${ANSWER_SECONDS} s`,
+      });
+    }
+  }
+}
+
+const ABSENT: readonly number[] = [Errno.ENODEV, Errno.ENOENT, Errno.ESRCH];
+
+/**
+ * A NETLINK_ROUTE socket with the options that all of ours have: errors explained, not repeating the request, lists filtered by
+ * the kernel. `flags` are of socket(2), e.g. O_NONBLOCK.
+ */
+export function openNetlinkSocket(flags: number): number {
+  const fd = check(
+    libc.socket(AF_NETLINK, SOCK_RAW | O_CLOEXEC | flags, NETLINK_ROUTE),
+    'socket',
+    'opening a netlink socket',
+  );
+  setBuffer(fd, 'receive', RECEIVE_BUFFER);
+  const on = Uint8Array.of(1, 0, 0, 0);
+  // Kernels before 4.20 lack the last one: lists are then longer than asked for, which their readers sort out.
+  for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
+    libc.setsockopt(fd, SocketLevel.netlink, option, on, on.length);
+  }
+  return fd;
+}
+
+/** The error in an acknowledgement or at the end of a list; undefined when there is none. */
+function readError(message: Message, request: Request): SysError | undefined {
+  if (message.type === NLMSG_NOOP || (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE))
+    return undefined;
+  if (message.payload.length < 4) return undefined;
+  const number = -readI32(message.payload);
+  if (number <= 0) return undefined;
+  const name = messageName(request.type);
+  const plain = new SysError(name, number, request.doing);
+  const explanation = extendedText(message);
+  const remedy =
+    request.remedies?.[plain.code] ??
+    (number === Errno.EPERM ? 'needs CAP_NET_ADMIN in this network namespace; run as root' : undefined);
+  const hint = [explanation && `the kernel says "${explanation}"`, remedy].filter(Boolean).join('; ');
+  return hint ? new SysError(name, number, request.doing, hint) : plain;
+}
+
+/** NLMSGERR_ATTR_MSG: what the kernel itself says about the error. */
+function extendedText(message: Message): string | undefined {
+  if ((message.flags & NLM_F_ACK_TLVS) === 0) return undefined;
+  let offset = 4;
+  if (message.type === NLMSG_ERROR) {
+    offset += (message.flags & NLM_F_CAPPED) !== 0 ? NLMSG_HEADER_SIZE : readI32(message.payload, 4);
+  }
+  const value = decodeAttributes(message.payload, offset).get(NLMSGERR_ATTR_MSG);
+  return value && readText(value);
+}
