@@ -1,0 +1,124 @@
+// IPv6 header (RFC 8200 section 3) and its extension headers, as functions over (view, offset). The caller has checked
+// once that LENGTH bytes are there; only findUpperLayer looks further, within the length it is given.
+//
+//   |Version| Traffic Class |           Flow Label                  |
+//   |         Payload Length        |  Next Header  |   Hop Limit   |
+//   |                    Source Address (4 words)                   |
+//   |                 Destination Address (4 words)                 |
+
+import { swap16 } from './checksum.ts';
+
+const PAYLOAD_LENGTH = 4;
+const NEXT_HEADER = 6;
+const HOP_LIMIT = 7;
+const SOURCE = 8;
+const DESTINATION = 24;
+
+/** Bytes of the fixed header. */
+export const LENGTH = 40;
+
+export const trafficClass = (v: DataView, o: number): number => (v.getUint16(o) >> 4) & 0xff;
+export const setTrafficClass = (v: DataView, o: number, value: number): void =>
+  v.setUint16(o, (v.getUint16(o) & 0xf00f) | (value << 4));
+/** Bytes behind the fixed header. */
+export const payloadLength = (v: DataView, o: number): number => v.getUint16(o + PAYLOAD_LENGTH);
+export const setPayloadLength = (v: DataView, o: number, bytes: number): void =>
+  v.setUint16(o + PAYLOAD_LENGTH, bytes);
+export const nextHeader = (v: DataView, o: number): number => v.getUint8(o + NEXT_HEADER);
+export const hopLimit = (v: DataView, o: number): number => v.getUint8(o + HOP_LIMIT);
+/** Hop limit less one; the caller has seen that it is at least one. */
+export const decrementHopLimit = (v: DataView, o: number): void =>
+  v.setUint8(o + HOP_LIMIT, v.getUint8(o + HOP_LIMIT) - 1);
+/** 32-bit word `w` (0 to 3), unsigned, of the source address. */
+export const sourceWord = (v: DataView, o: number, w: number): number => v.getUint32(o + SOURCE + 4 * w);
+export const destinationWord = (v: DataView, o: number, w: number): number =>
+  v.getUint32(o + DESTINATION + 4 * w);
+
+/** Little-endian word sum of the pseudo-header (RFC 8200 section 8.1) for `length` bytes of upper layer. */
+export const pseudoSum6 = (v: DataView, o: number, proto: number, length: number): number => {
+  let sum = swap16(proto) + swap16(length & 0xffff) + swap16(length >>> 16);
+  for (let at = o + SOURCE, end = o + LENGTH; at < end; at += 2) sum += v.getUint16(at, true);
+  return sum;
+};
+
+/** Whether two headers differ in nothing but the payload length. */
+export const sameButLength = (v: DataView, a: number, b: number): boolean => {
+  if (v.getUint32(a, true) !== v.getUint32(b, true)) return false;
+  if (v.getUint16(a + NEXT_HEADER, true) !== v.getUint16(b + NEXT_HEADER, true)) return false;
+  for (let at = SOURCE; at < LENGTH; at += 4) {
+    if (v.getUint32(a + at, true) !== v.getUint32(b + at, true)) return false;
+  }
+  return true;
+};
+
+/** Writes a header with flow label 0. */
+export const write = (
+  v: DataView,
+  o: number,
+  payload: number,
+  traffic: number,
+  hops: number,
+  next: number,
+  from: readonly number[],
+  to: readonly number[],
+): void => {
+  v.setUint32(o, 0x60000000 | (traffic << 20));
+  v.setUint16(o + PAYLOAD_LENGTH, payload);
+  v.setUint16(o + NEXT_HEADER, (next << 8) | hops);
+  for (let w = 0; w < 4; w++) {
+    v.setUint32(o + SOURCE + 4 * w, from[w]);
+    v.setUint32(o + DESTINATION + 4 * w, to[w]);
+  }
+};
+
+const HOP_BY_HOP = 0;
+const ROUTING = 43;
+const FRAGMENT = 44;
+const AUTHENTICATION = 51;
+const DESTINATION_OPTIONS = 60;
+const MOBILITY = 135;
+
+/** A fragment that is not the first has no upper-layer header. */
+const LATER_FRAGMENT = 0x2000000;
+const IS_FRAGMENT = 0x1000000;
+
+/**
+ * Walks the extension headers of a packet of `length` bytes (RFC 8200 section 4.1). The answer packs protocol, offset
+ * from the IPv6 header, and whether it is a fragment; read it with the functions below. -1: cut short or malformed.
+ */
+export const findUpperLayer = (v: DataView, o: number, length: number): number => {
+  let next = nextHeader(v, o);
+  let at = LENGTH;
+  let fragment = 0;
+  for (;;) {
+    if (next === FRAGMENT) {
+      if (at + 8 > length) return -1;
+      const field = v.getUint16(o + at + 2);
+      next = v.getUint8(o + at);
+      at += 8;
+      // An atomic fragment (offset 0, none to follow) is a whole packet (RFC 6946).
+      if ((field & 0xfff9) !== 0) fragment = IS_FRAGMENT;
+      if (field >> 3 !== 0) return next | (at << 8) | IS_FRAGMENT | LATER_FRAGMENT;
+    } else if (
+      next === HOP_BY_HOP ||
+      next === ROUTING ||
+      next === DESTINATION_OPTIONS ||
+      next === MOBILITY ||
+      next === AUTHENTICATION
+    ) {
+      if (at + 8 > length) return -1;
+      const units = v.getUint8(o + at + 1);
+      const bytes = next === AUTHENTICATION ? (units + 2) << 2 : (units + 1) << 3;
+      next = v.getUint8(o + at);
+      at += bytes;
+      if (at > length) return -1;
+    } else {
+      return next | (at << 8) | fragment;
+    }
+  }
+};
+
+export const upperLayerProtocol = (found: number): number => found & 0xff;
+export const upperLayerOffset = (found: number): number => (found >> 8) & 0xffff;
+export const upperLayerIsFragment = (found: number): boolean => (found & IS_FRAGMENT) !== 0;
+export const upperLayerIsLaterFragment = (found: number): boolean => (found & LATER_FRAGMENT) !== 0;

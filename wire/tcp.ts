@@ -1,0 +1,43 @@
+// TCP header (RFC 9293 section 3.1) as functions over (view, offset); MIN_LENGTH bytes are known to be there.
+//
+//   |          Source Port          |       Destination Port        |
+//   |                        Sequence Number                        |
+//   |                    Acknowledgment Number                      |
+//   |  Data |Rsrvd| flags (8 bits)  |            Window             |
+//   |           Checksum            |         Urgent Pointer        |
+//   |                    Options (Data - 5 words)                   |
+
+const SEQUENCE = 4;
+const ACKNOWLEDGMENT = 8;
+const DATA_OFFSET = 12;
+const FLAGS = 13;
+const OPTIONS = 20;
+
+export const MIN_LENGTH = 20;
+/** Where the checksum is. */
+export const CHECKSUM = 16;
+
+export const Flag = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ece: 64, cwr: 128 } as const;
+
+/** Bytes of the header, 0 to 60: to be compared with MIN_LENGTH. */
+export const headerLength = (v: DataView, o: number): number => (v.getUint8(o + DATA_OFFSET) >> 4) << 2;
+/** Unsigned 32 bits. */
+export const sequence = (v: DataView, o: number): number => v.getUint32(o + SEQUENCE);
+export const setSequence = (v: DataView, o: number, value: number): void => v.setUint32(o + SEQUENCE, value);
+export const flags = (v: DataView, o: number): number => v.getUint8(o + FLAGS);
+export const setFlags = (v: DataView, o: number, value: number): void => v.setUint8(o + FLAGS, value);
+
+/** Data offset, flags and window in one word, less FIN and PSH, which may differ inside a train. */
+const CONTROL_MASK = ~((Flag.fin | Flag.psh) << 8);
+
+/** Whether two headers of `bytes` bytes differ in nothing but sequence, checksum, FIN and PSH. */
+export const sameButSequence = (v: DataView, a: number, b: number, bytes: number): boolean => {
+  if (v.getInt32(a, true) !== v.getInt32(b, true)) return false;
+  if (v.getInt32(a + ACKNOWLEDGMENT, true) !== v.getInt32(b + ACKNOWLEDGMENT, true)) return false;
+  const control = v.getInt32(a + DATA_OFFSET, true) ^ v.getInt32(b + DATA_OFFSET, true);
+  if ((control & CONTROL_MASK) !== 0) return false;
+  for (let at = OPTIONS; at < bytes; at += 4) {
+    if (v.getInt32(a + at, true) !== v.getInt32(b + at, true)) return false;
+  }
+  return true;
+};

@@ -1,0 +1,32 @@
+// virtio_net_hdr (virtio 1.2 section 5.1.6), which goes before every packet of a TUN with IFF_VNET_HDR. Little-endian.
+//
+//    0       1        2             4           6            8             10
+//   | flags | gso    | hdr_len     | gso_size  | csum_start | csum_offset |
+
+export const LENGTH = 10;
+
+export const Flag = { needsChecksum: 1, dataValid: 2 } as const;
+export const Gso = { none: 0, tcpv4: 1, udp: 3, tcpv6: 4, udpL4: 5, ecn: 0x80 } as const;
+
+export const flags = (v: DataView, o: number): number => v.getUint8(o);
+export const gsoType = (v: DataView, o: number): number => v.getUint8(o + 1);
+/** Payload bytes of each segment. */
+export const gsoSize = (v: DataView, o: number): number => v.getUint16(o + 4, true);
+/** Bytes from the packet's start to where the checksum begins; and from there to its field. */
+export const checksumStart = (v: DataView, o: number): number => v.getUint16(o + 6, true);
+export const checksumOffset = (v: DataView, o: number): number => v.getUint16(o + 8, true);
+
+export const write = (
+  v: DataView,
+  o: number,
+  flagBits: number,
+  gso: number,
+  headerBytes: number,
+  segmentBytes: number,
+  start: number,
+  field: number,
+): void => {
+  v.setUint16(o, flagBits | (gso << 8), true);
+  v.setUint32(o + 2, headerBytes | (segmentBytes << 16), true);
+  v.setUint32(o + 6, start | (field << 16), true);
+};
