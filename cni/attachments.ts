@@ -1,0 +1,281 @@
+/**
+ * The pods of this node: attaches them, detaches them, takes them over from an earlier daemon and notices when they are
+ * gone. Each attachment is in the store before its address is used and until nothing of it is left, so that whatever
+ * ends the daemon, the next one knows what to finish or undo. What a step needs of Linux is in interface.ts.
+ */
+import { closeSync } from 'node:fs';
+import { setPersistent } from '../sys/tun.ts';
+import { type Address, formatAddress } from '../wire/address.ts';
+import { hostPrefix } from '../wire/prefix.ts';
+import {
+  AttachError,
+  type Attachment,
+  type AttachmentName,
+  attachmentKey,
+  attachmentMac,
+  checkName,
+} from './attachment.ts';
+import type { GsoLimits, Log, PodPorts, PodRoutes } from './host.ts';
+import {
+  adoptInterface,
+  createInterface,
+  findInterface,
+  type InterfaceSpec,
+  removeInterface,
+} from './interface.ts';
+import { allocate, type IpamState, release, take } from './ipam/allocator.ts';
+import { enterable, isUsed, openPodNamespace } from './namespace.ts';
+import type { AttachmentStore } from './store.ts';
+
+export interface AttachRequest extends AttachmentName {
+  /** Path of the pod's network namespace. */
+  readonly netns: string;
+  /** Addresses wanted, at most one a family; the others are chosen. */
+  readonly ips?: readonly Address[];
+}
+
+export interface AttachmentsOptions {
+  readonly store: AttachmentStore;
+  readonly ipam: IpamState;
+  readonly ports: PodPorts;
+  readonly routes: PodRoutes;
+  readonly log: Log;
+  readonly bootId: string;
+  /** Queues of each pod's TUN: one a worker. */
+  readonly queues: number;
+  /** Offloads of each pod's TUN (TunOffload) and what they are called in the engine's port table. */
+  readonly offload: { readonly tun: number; readonly port: number };
+  /** MTU of new pods, bytes. */
+  mtu(): number;
+  gsoLimits(mtu: number): GsoLimits;
+}
+
+/** An attachment and its port in the engine; without one when it could not be taken over yet. */
+export interface LiveAttachment {
+  readonly attachment: Attachment;
+  readonly port: number | undefined;
+}
+
+interface Live {
+  attachment: Attachment;
+  port: number | undefined;
+  /** Its path no longer leads to the namespace, but something used the namespace when that was noticed. */
+  pathGone?: boolean;
+}
+
+/** What is dear or hardly ever needed is done every so many rounds. */
+const SLOW_ROUNDS = 20;
+
+export class Attachments {
+  readonly #options: AttachmentsOptions;
+  readonly #live = new Map<string, Live>();
+  /** The last of the operations on each name: they happen one after the other. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  #round = 0;
+
+  constructor(options: AttachmentsOptions) {
+    this.#options = options;
+  }
+
+  list(): LiveAttachment[] {
+    return [...this.#live.values()];
+  }
+
+  /**
+   * Resolves when the engine forwards for the pod and the attachment is on disk. Rejects with AttachError (the request
+   * is wrong) or another error (a step failed), everything being as it was before.
+   */
+  async attach(request: AttachRequest): Promise<Attachment> {
+    checkName(request);
+    return this.#inTurn(request, () => this.#attach(request));
+  }
+
+  /** Resolves when nothing is left of the attachment; at once when there is none of that name. */
+  async detach(name: AttachmentName): Promise<void> {
+    checkName(name);
+    return this.#inTurn(name, () => this.#detach(name));
+  }
+
+  /** Takes over what an earlier daemon left: interfaces that work are used again, the rest is freed. Call once, first. */
+  async recover(): Promise<void> {
+    // Those that stay first: what is undone must not free an address that one of them has.
+    const stored = this.#options.store.all();
+    for (const attachment of stored.filter(({ phase }) => phase === 'ready')) {
+      this.#live.set(attachmentKey(attachment), { attachment, port: undefined });
+      for (const ip of attachment.ips) {
+        if (!take(this.#options.ipam, ip)) {
+          const { id, ifname } = attachment;
+          this.#options.log.warn(
+            { id, ifname, ip: formatAddress(ip) },
+            'a pod has an address outside pods.cidrs',
+          );
+        }
+      }
+    }
+    for (const attachment of stored) await this.#inTurn(attachment, () => this.#recover(attachment));
+  }
+
+  /** One round of looking for pods that are gone, and of taking over what could not be before. Call every 250 ms or so. */
+  async check(): Promise<void> {
+    const dead = new Set(this.#options.ports.deadPorts());
+    const slow = this.#round++ % SLOW_ROUNDS === 0;
+    for (const [key, live] of [...this.#live]) {
+      if (this.#turns.has(key)) continue;
+      const { attachment, port } = live;
+      const free = (reason: string) => this.#inTurn(attachment, () => this.#free(attachment, reason));
+      if (port === undefined) {
+        if (slow) await this.#inTurn(attachment, () => this.#recover(attachment));
+      } else if (dead.has(port)) {
+        await free('its interface is gone');
+      } else if (!enterable(attachment) && (slow || !live.pathGone)) {
+        live.pathGone = true;
+        if (!isUsed(attachment.namespace)) await free('its network namespace is gone');
+      }
+    }
+  }
+
+  async #attach(request: AttachRequest): Promise<Attachment> {
+    const { store, ipam, log } = this.#options;
+    const { id, ifname, netns } = request;
+    if (store.get(request)) {
+      throw new AttachError('exists', `${id} has an attachment ${ifname} already; detach it first`);
+    }
+    const pod = openPodNamespace(netns);
+    // How to undo what has been done so far, last first.
+    const undo: (() => void | Promise<void>)[] = [() => closeSync(pod.fd)];
+    try {
+      // Looked at before anything is on disk: what is found later under a name that is on disk is ours.
+      if (findInterface(pod.fd, ifname)) {
+        throw new AttachError(
+          'interface',
+          `${netns} has an interface ${ifname} already; choose another name (--ifname)`,
+        );
+      }
+      const leased = allocate(ipam, request.ips);
+      if (!leased.ok) throw new AttachError('address', leased.reason);
+      const ips = leased.addresses;
+      for (const ip of ips) take(ipam, ip);
+      undo.unshift(() => {
+        for (const ip of ips) release(ipam, ip);
+      });
+      const attachment: Attachment = {
+        id,
+        ifname,
+        netns,
+        namespace: pod.id,
+        bootId: this.#options.bootId,
+        ips,
+        mtu: this.#options.mtu(),
+        mac: attachmentMac(request),
+        phase: 'creating',
+      };
+      undo.unshift(() => store.remove(attachment));
+      await store.put(attachment);
+      const fds = createInterface(pod.fd, this.#spec(attachment));
+      undo.unshift(() => removeInterface(pod.fd, ifname));
+      const port = this.#addPort(attachment, fds);
+      undo.unshift(() => this.#withdraw(attachment, port));
+      for (const ip of ips) this.#options.routes.add(hostPrefix(ip), port);
+      setPersistent(fds[0], true);
+      const ready: Attachment = { ...attachment, phase: 'ready' };
+      await store.put(ready);
+      this.#live.set(attachmentKey(ready), { attachment: ready, port });
+      closeSync(pod.fd);
+      log.info({ id, ifname, netns, ips: ips.map(formatAddress), port }, 'pod attached');
+      return ready;
+    } catch (error) {
+      for (const step of undo) await this.#attempt(step, { id, ifname });
+      throw error;
+    }
+  }
+
+  async #detach(name: AttachmentName): Promise<void> {
+    const key = attachmentKey(name);
+    const live = this.#live.get(key);
+    if (!live) return;
+    const { attachment, port } = live;
+    if (port !== undefined) await this.#withdraw(attachment, port);
+    live.port = undefined;
+    if (enterable(attachment)) removeInterface(attachment.netns, attachment.ifname);
+    await this.#forget(attachment);
+    this.#options.log.info({ id: name.id, ifname: name.ifname }, 'pod detached');
+  }
+
+  /** The pod went away by itself: nothing of it is left but what is ours. */
+  async #free(attachment: Attachment, reason: string): Promise<void> {
+    const { id, ifname, netns } = attachment;
+    const port = this.#live.get(attachmentKey(attachment))?.port;
+    if (port !== undefined) await this.#withdraw(attachment, port);
+    await this.#forget(attachment);
+    this.#options.log.warn({ id, ifname, netns, reason }, 'pod is gone; its port and addresses are free');
+  }
+
+  async #recover(attachment: Attachment): Promise<void> {
+    const { id, ifname, netns } = attachment;
+    if (attachment.bootId !== this.#options.bootId)
+      return this.#free(attachment, 'the machine was booted since');
+    if (!enterable(attachment)) return this.#free(attachment, 'its network namespace is gone');
+    if (attachment.phase === 'creating') {
+      removeInterface(netns, ifname);
+      return this.#free(attachment, 'it was being attached when the daemon ended');
+    }
+    if (findInterface(netns, ifname)?.kind !== 'tun') return this.#free(attachment, 'its interface is gone');
+    let port: number | undefined;
+    try {
+      port = this.#addPort(attachment, adoptInterface(netns, this.#spec(attachment)));
+      for (const ip of attachment.ips) this.#options.routes.add(hostPrefix(ip), port);
+      this.#live.set(attachmentKey(attachment), { attachment, port });
+      this.#options.log.info({ id, ifname, netns, port }, 'pod taken over');
+    } catch (error) {
+      // The pod is there, and so is its lease: the next round tries again.
+      if (port !== undefined) await this.#withdraw(attachment, port);
+      this.#options.log.error({ id, ifname, netns, err: error }, 'a pod could not be taken over');
+    }
+  }
+
+  #addPort({ mtu }: Attachment, fds: readonly number[]): number {
+    try {
+      return this.#options.ports.addPort({ kind: 'pod', mtu, fds, flags: this.#options.offload.port });
+    } catch (error) {
+      for (const fd of fds) closeSync(fd);
+      throw error;
+    }
+  }
+
+  async #withdraw({ ips }: Attachment, port: number): Promise<void> {
+    for (const ip of ips) this.#options.routes.remove(hostPrefix(ip));
+    await this.#options.ports.removePort(port);
+  }
+
+  async #forget(attachment: Attachment): Promise<void> {
+    await this.#options.store.remove(attachment);
+    // Of one that was never finished the addresses may be another's by now.
+    if (this.#live.delete(attachmentKey(attachment))) {
+      for (const ip of attachment.ips) release(this.#options.ipam, ip);
+    }
+  }
+
+  #spec({ ifname, ips, mtu }: Attachment): InterfaceSpec {
+    const { queues, offload, gsoLimits } = this.#options;
+    return { ifname, ips, mtu, queues, offload: offload.tun, gso: gsoLimits(mtu) };
+  }
+
+  async #attempt(step: () => void | Promise<void>, fields: object): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      this.#options.log.error({ ...fields, err: error }, 'undoing a failed attachment: a step failed');
+    }
+  }
+
+  #inTurn<T>(name: AttachmentName, operation: () => Promise<T>): Promise<T> {
+    const key = attachmentKey(name);
+    const done = (this.#turns.get(key) ?? Promise.resolve()).then(operation);
+    const settled = done.catch(() => {});
+    this.#turns.set(key, settled);
+    settled.then(() => {
+      if (this.#turns.get(key) === settled) this.#turns.delete(key);
+    });
+    return done;
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * A durable map in one file: entries appended as lines, each with its checksum, on disk before
+ * `put` and `remove` resolve. A
+ * journal and not a file an entry, because a change then costs one fdatasync (0.13 ms here) instead of two fsyncs and a
+ * rename (0.37 ms), changes that come together share it, and start-up reads one file. Rewritten when mostly history.
+ *
+ *     8 hex digits CRC-32 of the JSON, space, {"key":"…","value":{…}}   put
+ *                                             {"key":"…"}               remove
+ *
+ * What a crash cuts short is the last line, which nobody was told of. Any other line that does not read is damage: the
+ * file is kept aside under another name and what reads is used. Does not know what the values mean.
+ */
+import {
+  closeSync,
+  copyFileSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { Log } from './host.ts';
+
+interface Change {
+  readonly key: string;
+  readonly value?: unknown;
+}
+
+interface Pending {
+  readonly change: Change;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Lines beyond the live entries before the file is rewritten. */
+const HISTORY = 4096;
+
+export class Journal {
+  readonly #path: string;
+  readonly #values: Map<string, unknown>;
+  #file: FileHandle | undefined;
+  #lines = 0;
+  #pending: Pending[] = [];
+  #flushing: Promise<void> | undefined;
+
+  /** Reads the file, or starts an empty one. One process at a time: hold the lock of the folder. */
+  constructor(path: string, log: Log) {
+    this.#path = path;
+    this.#values = readEntries(path, log);
+  }
+
+  get values(): ReadonlyMap<string, unknown> {
+    return this.#values;
+  }
+
+  /** Resolves once it is on disk. A value must survive JSON. */
+  put(key: string, value: object): Promise<void> {
+    return this.#commit({ key, value });
+  }
+
+  remove(key: string): Promise<void> {
+    return this.#commit({ key });
+  }
+  async close(): Promise<void> {
+    await this.#flushing;
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #commit(change: Change): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ change, resolve, reject });
+      this.#flushing ??= this.#flush().finally(() => {
+        this.#flushing = undefined;
+      });
+    });
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const group = this.#pending;
+      this.#pending = [];
+      try {
+        await this.#write(group.map(({ change }) => change));
+        for (const { resolve } of group) resolve();
+      } catch (error) {
+        // Nobody knows what of it reached the disk, so the next write replaces the whole file.
+        await this.#file?.close().catch(() => {});
+        this.#file = undefined;
+        for (const { reject } of group) reject(error);
+      }
+    }
+  }
+
+  async #write(changes: readonly Change[]): Promise<void> {
+    if (this.#file && this.#lines < this.#values.size + HISTORY) {
+      await this.#file.appendFile(changes.map(formatLine).join(''));
+      await this.#file.datasync();
+      this.#lines += changes.length;
+      apply(this.#values, changes);
+      return;
+    }
+    const values = new Map(this.#values);
+    apply(values, changes);
+    replaceFile(this.#path, [...values].map(([key, value]) => formatLine({ key, value })).join(''));
+    await this.#file?.close();
+    this.#file = await open(this.#path, 'a', 0o600);
+    this.#lines = values.size;
+    apply(this.#values, changes);
+  }
+}
+
+function apply(values: Map<string, unknown>, changes: readonly Change[]): void {
+  for (const { key, value } of changes) {
+    // Removed first, so that the order of the entries is the order in which they were last written.
+    values.delete(key);
+    if (value !== undefined) values.set(key, value);
+  }
+}
+
+function formatLine(change: Change): string {
+  const json = JSON.stringify(change);
+  return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
+}
+
+function parseLine(line: string): Change | undefined {
+  const json = line.slice(9);
+  if (line.slice(0, 9) !== `${crc32(json).toString(16).padStart(8, '0')} `) return undefined;
+  return JSON.parse(json) as Change;
+}
+
+function readEntries(path: string, log: Log): Map<string, unknown> {
+  const values = new Map<string, unknown>();
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return values;
+    throw error;
+  }
+  const lines = text.split('\n');
+  const cutShort = lines.pop();
+  if (cutShort)
+    log.info({ path, bytes: cutShort.length }, 'a write was cut short by a crash; it was never confirmed');
+  const damaged = lines.filter((line) => {
+    const change = parseLine(line);
+    if (change) apply(values, [change]);
+    return change === undefined;
+  });
+  if (damaged.length > 0) {
+    const aside = `${path}.damaged-${Date.now()}`;
+    copyFileSync(path, aside);
+    log.error(
+      { path, aside, lines: damaged.length, kept: values.size },
+      'the journal is damaged: lines that do not read were left out, and the file kept aside',
+    );
+  }
+  return values;
+}
+
+/** The file holds the old or the new text after a crash, never a part. */
+function replaceFile(path: string, text: string): void {
+  const temporary = `${path}.new`;
+  const file = openSync(temporary, 'w', 0o600);
+  try {
+    writeFileSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}

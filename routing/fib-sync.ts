@@ -1,0 +1,54 @@
+/**
+ * Carries the best routes to where packets are forwarded: every one into the engine's FIB, and what leads to other nodes
+ * into the kernel's table too, so that the node's own packets take the same way. Holds no routes of its own.
+ */
+import type { Address } from '../wire/address.ts';
+import type { Prefix } from '../wire/prefix.ts';
+import type { Path } from './path.ts';
+import type { Candidate, RouteListener } from './route-table.ts';
+
+/** The engine's FIB. */
+export interface Fib {
+  setRoute(prefix: Prefix, paths: readonly Path[]): void;
+  removeRoute(prefix: Prefix): void;
+}
+
+/** How the kernel gets packets to a prefix: into the fabric through the host port, or to next hops on the underlay. */
+export type KernelPath =
+  | { readonly kind: 'fabric'; readonly mtu: number }
+  | { readonly kind: 'underlay'; readonly vias: readonly Address[]; readonly mtu: number };
+
+export interface KernelRoutes {
+  set(prefix: Prefix, path: KernelPath): void;
+  remove(prefix: Prefix): void;
+}
+
+/** A listener for the route table. What the engine throws (tables used up) passes through. */
+export function fibSync(fib: Fib, kernel: KernelRoutes): RouteListener {
+  return (prefix, best) => {
+    const path = best && kernelPath(prefix, best);
+    const forward = () => (best ? fib.setRoute(prefix, best.paths) : fib.removeRoute(prefix));
+    if (path?.kind === 'underlay') {
+      // The kernel first: what the engine hands it for a direct path must not come straight back into the fabric.
+      kernel.set(prefix, path);
+      forward();
+    } else {
+      forward();
+      if (path) kernel.set(prefix, path);
+      else kernel.remove(prefix);
+    }
+  };
+}
+
+/**
+ * Undefined where the kernel needs no route: the node's own ranges are routed to the host port as a whole, and a default
+ * route into the fabric would take the underlay's packets with it.
+ */
+function kernelPath(prefix: Prefix, { source, paths }: Candidate): KernelPath | undefined {
+  if (source === 'local' || source === 'host' || prefix.length === 0) return undefined;
+  const remote = paths.filter((path) => path.kind !== 'port' && path.kind !== 'unreachable');
+  if (remote.length === 0) return undefined;
+  const mtu = Math.min(...remote.map((path) => path.mtu));
+  const direct = remote.every(({ kind }) => kind === 'direct');
+  return direct ? { kind: 'underlay', vias: remote.map(({ via }) => via), mtu } : { kind: 'fabric', mtu };
+}

@@ -1,0 +1,127 @@
+/**
+ * The routes this node knows: for each prefix the candidates of each source, and which of them is best. Tells its one
+ * listener when the best of a prefix changes. Pure state: no engine, no kernel, no clock; what follows from a change is
+ * fib-sync's business.
+ */
+import type { Address } from '../wire/address.ts';
+import { formatPrefix, maskAddress, type Prefix } from '../wire/prefix.ts';
+import { type Path, samePaths } from './path.ts';
+
+/** Where a route comes from, in the words of `weft routes`. */
+export type RouteSource = 'local' | 'host' | 'static' | 'bgp';
+
+/** Administrative distance: of several sources the lowest is best. */
+const DISTANCE: Readonly<Record<RouteSource, number>> = { local: 0, host: 10, static: 20, bgp: 30 };
+const LAST_RESORT = 255;
+
+export interface Candidate {
+  readonly source: RouteSource;
+  readonly paths: readonly Path[];
+  /** Only when nothing else is known: the node's own default route, which any other default route beats. */
+  readonly lastResort?: boolean;
+}
+
+export interface Route {
+  readonly prefix: Prefix;
+  /** Best first; never empty. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** `best` absent: the prefix has no route any more. */
+export type RouteListener = (prefix: Prefix, best: Candidate | undefined) => void;
+
+export class RouteTable {
+  readonly #routes = new Map<string, Route>();
+  /** How many prefixes there are of each length, by family. */
+  readonly #lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
+  readonly #listener: RouteListener;
+
+  constructor(listener: RouteListener) {
+    this.#listener = listener;
+  }
+
+  get size(): number {
+    return this.#routes.size;
+  }
+
+  /** Replaces what the source said of the prefix before. What the listener throws passes through, nothing being changed. */
+  set(prefix: Prefix, candidate: Candidate): void {
+    if (candidate.paths.length === 0) throw new RangeError(`${formatPrefix(prefix)}: a route needs a path`);
+    const others = this.#candidates(prefix).filter(({ source }) => source !== candidate.source);
+    this.#replace(
+      prefix,
+      [...others, candidate].sort((a, b) => distance(a) - distance(b)),
+    );
+  }
+
+  /** Nothing happens when the source said nothing of the prefix. */
+  remove(prefix: Prefix, source: RouteSource): void {
+    const candidates = this.#candidates(prefix);
+    const others = candidates.filter((candidate) => candidate.source !== source);
+    if (others.length < candidates.length) this.#replace(prefix, others);
+  }
+
+  get(prefix: Prefix): Route | undefined {
+    return this.#routes.get(keyOf(prefix));
+  }
+
+  /** The route of the longest prefix that contains the address (RFC 1812 section 5.2.4.3). */
+  lookup(address: Address): Route | undefined {
+    const lengths = [...this.#lengths[address.family].keys()].sort((a, b) => b - a);
+    for (const length of lengths) {
+      const route = this.#routes.get(keyOf({ address: maskAddress(address, length), length }));
+      if (route) return route;
+    }
+    return undefined;
+  }
+
+  [Symbol.iterator](): IterableIterator<Route> {
+    return this.#routes.values();
+  }
+
+  #candidates(prefix: Prefix): readonly Candidate[] {
+    return this.get(prefix)?.candidates ?? [];
+  }
+
+  #replace(prefix: Prefix, candidates: readonly Candidate[]): void {
+    const before = this.#candidates(prefix);
+    this.#store(prefix, candidates);
+    if (sameRoute(before[0], candidates[0])) return;
+    try {
+      this.#listener(prefix, candidates[0]);
+    } catch (error) {
+      this.#store(prefix, before);
+      throw error;
+    }
+  }
+
+  #store(prefix: Prefix, candidates: readonly Candidate[]): void {
+    const key = keyOf(prefix);
+    const existed = this.#routes.has(key);
+    const exists = candidates.length > 0;
+    if (exists) this.#routes.set(key, { prefix, candidates });
+    else this.#routes.delete(key);
+    if (existed !== exists) this.#count(prefix, exists ? 1 : -1);
+  }
+
+  #count({ address, length }: Prefix, change: number): void {
+    const lengths = this.#lengths[address.family];
+    const count = (lengths.get(length) ?? 0) + change;
+    if (count === 0) lengths.delete(length);
+    else lengths.set(length, count);
+  }
+}
+
+function sameRoute(a: Candidate | undefined, b: Candidate | undefined): boolean {
+  if (!a || !b) return a === b;
+  return a.source === b.source && samePaths(a.paths, b.paths);
+}
+
+function distance({ source, lastResort }: Candidate): number {
+  return lastResort ? LAST_RESORT : DISTANCE[source];
+}
+
+/** Identifies a prefix: equal for equal prefixes, and for no others. */
+export function keyOf({ address, length }: Prefix): string {
+  return `${address.words.join('.')}/${length}`;
+}

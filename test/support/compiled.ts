@@ -1,0 +1,30 @@
+/**
+ * The sources as JavaScript, for tests that need them in a process of its own (to kill it): Node 20 runs no TypeScript.
+ * Built once per test process, into a folder that goes with it.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+let folder: string | undefined;
+
+/** Path of the folder that holds `cni/store.js` and so on. */
+export function compiled(): string {
+  if (folder) return folder;
+  const out = `${root}.weft-test-${process.pid}`;
+  process.on('exit', () => rmSync(out, { recursive: true, force: true }));
+  const tsc = `${root}node_modules/typescript/bin/tsc`;
+  const run = spawnSync(
+    process.execPath,
+    [tsc, '-p', 'tsconfig.build.json', '--outDir', out, '--sourceMap', 'false'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  );
+  if (!existsSync(`${out}/cni/store.js`))
+    throw new Error(`the sources do not compile:\n${run.stdout}${run.stderr}`);
+  folder = out;
+  return out;
+}
