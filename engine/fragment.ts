@@ -1,0 +1,89 @@
+// Fragmentation of the inner packet (RFC 791 section 2.3) for senders that did not forbid it, IPv4 only: in IPv6
+// routers answer Packet Too Big instead. A super-packet is cut into its segments first, each segment into fragments.
+
+import * as ipv4 from '../wire/ipv4.ts';
+import { type Batch, Gso } from './batch.ts';
+import type { DerivedPackets } from './derived.ts';
+import type { PacketMemory } from './memory.ts';
+import { headersLength, segmentPayload, writeSegmentHeaders } from './offload/segment.ts';
+import { checksumField, completeChecksum } from './offload/transport-checksum.ts';
+
+const MORE_FRAGMENTS = 0x2000;
+/** Headers of one segment, while its fragments are made. */
+const SCRATCH = 256;
+
+export class Fragmenter {
+  readonly #memory: PacketMemory;
+  readonly #scratch: number;
+
+  constructor(memory: PacketMemory) {
+    this.#memory = memory;
+    this.#scratch = memory.reserve(SCRATCH);
+  }
+
+  /** Segments that packet `i` is cut into before it is fragmented. */
+  static pieces(batch: Batch, i: number): number {
+    return batch.gso[i] === Gso.none ? 1 : batch.segments[i];
+  }
+
+  /** Most fragments that one piece of packet `i` becomes. */
+  static fragmentsPerPiece(batch: Batch, i: number, mtu: number): number {
+    const payload = (batch.gso[i] === Gso.none ? batch.length[i] : batch.segmentSize[i] + 120) - batch.headerLength[i];
+    return Math.ceil(payload / fragmentPayload(batch.headerLength[i], mtu));
+  }
+
+  /** Appends the fragments of piece `n` of packet `i`, each at most `mtu` bytes long, to `out`. */
+  append(batch: Batch, i: number, n: number, mtu: number, out: DerivedPackets): void {
+    const ip = batch.offset[i];
+    const ipHeader = batch.headerLength[i];
+    if (batch.gso[i] === Gso.none) {
+      if (batch.partial[i] !== 0) {
+        completeChecksum(this.#memory, ip + ipHeader, batch.length[i] - ipHeader, checksumField(batch.protocol[i]));
+        batch.partial[i] = 0;
+      }
+      this.#cut(ip, ipHeader, ip + batch.length[i], ipHeader, ip + ipHeader, mtu, out);
+      return;
+    }
+    const headers = headersLength(batch, i, this.#memory);
+    writeSegmentHeaders(this.#memory, batch, i, n, headers, this.#scratch);
+    const payload = ip + headers + n * batch.segmentSize[i];
+    const end = payload + segmentPayload(batch, i, n, headers);
+    this.#cut(this.#scratch, ipHeader, end, headers, payload, mtu, out);
+  }
+
+  /**
+   * Cuts a packet that may lie in two places: `headers` bytes at `ip`, the rest from `rest` to `end`.
+   * Fragment offsets continue those of a packet that is itself a fragment.
+   */
+  #cut(
+    ip: number,
+    ipHeader: number,
+    end: number,
+    headers: number,
+    rest: number,
+    mtu: number,
+    out: DerivedPackets,
+  ): void {
+    const { view, u8 } = this.#memory;
+    const transportHeader = headers - ipHeader;
+    const total = transportHeader + (end - rest);
+    const room = fragmentPayload(ipHeader, mtu);
+    const before = ipv4.fragmentField(view, ip);
+    for (let done = 0; done < total; done += room) {
+      const length = Math.min(room, total - done);
+      const at = out.append(ipHeader + length);
+      u8.copyWithin(at, ip, ip + ipHeader);
+      const inHeader = Math.max(0, Math.min(transportHeader - done, length));
+      u8.copyWithin(at + ipHeader, ip + ipHeader + done, ip + ipHeader + done + inHeader);
+      const from = rest + done + inHeader - transportHeader;
+      u8.copyWithin(at + ipHeader + inHeader, from, from + length - inHeader);
+      const more = done + length < total ? MORE_FRAGMENTS : before & MORE_FRAGMENTS;
+      ipv4.setTotalLength(view, at, ipHeader + length);
+      ipv4.setFragmentField(view, at, (before & ~MORE_FRAGMENTS) + (done >> 3) + more);
+      ipv4.updateHeaderChecksum(view, at);
+    }
+  }
+}
+
+/** A multiple of 8 in all fragments but the last. */
+const fragmentPayload = (ipHeader: number, mtu: number): number => (mtu - ipHeader) & ~7;

@@ -1,0 +1,67 @@
+// TCP and UDP checksums as offloading leaves them: final, or "partial" (the field holds the pseudo-header's sum and
+// the rest is for the hardware that, between virtual interfaces, never comes). Verifies, completes and recognises.
+
+import { foldChecksum } from '../../wire/checksum.ts';
+import { pseudoSum4 } from '../../wire/ipv4.ts';
+import { pseudoSum6 } from '../../wire/ipv6.ts';
+import type { PacketMemory } from '../memory.ts';
+
+const TCP = 6;
+const UDP = 17;
+const ICMPV6 = 58;
+const TCP_CHECKSUM = 16;
+const UDP_CHECKSUM = 6;
+const ONES = 0xffff;
+
+/** Bytes from the transport header to its checksum, or -1 for protocols that have no such field. */
+export const checksumField = (protocol: number): number =>
+  protocol === TCP ? TCP_CHECKSUM : protocol === UDP ? UDP_CHECKSUM : protocol === ICMPV6 ? 2 : -1;
+
+/** Little-endian word sum of the pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1). */
+export const pseudoSum = (
+  memory: PacketMemory,
+  family: number,
+  ip: number,
+  protocol: number,
+  transportLength: number,
+): number =>
+  family === 4
+    ? pseudoSum4(memory.view, ip, protocol, transportLength)
+    : pseudoSum6(memory.view, ip, protocol, transportLength);
+
+/** True when the transport checksum of the packet at `ip` is right. UDP without a checksum is the caller's case. */
+export const verifyTransport = (
+  memory: PacketMemory,
+  family: number,
+  ip: number,
+  headerLength: number,
+  length: number,
+  protocol: number,
+): boolean => {
+  const transport = length - headerLength;
+  const pseudo = pseudoSum(memory, family, ip, protocol, transport);
+  return foldChecksum(pseudo + memory.sum(ip + headerLength, transport)) === ONES;
+};
+
+/** True when the field at `field` holds the pseudo-header's sum and not the checksum. */
+export const isPartial = (
+  memory: PacketMemory,
+  family: number,
+  ip: number,
+  headerLength: number,
+  length: number,
+  protocol: number,
+): boolean => {
+  const field = memory.view.getUint16(ip + headerLength + checksumField(protocol), true);
+  const pseudo = foldChecksum(pseudoSum(memory, family, ip, protocol, length - headerLength));
+  return field === pseudo && !verifyTransport(memory, family, ip, headerLength, length, protocol);
+};
+
+/**
+ * Computes the checksum over `length` bytes at `start`, whose field at `start + field` holds the pseudo-header's sum,
+ * and stores it. A sum of zero is sent as all ones, as UDP demands (RFC 768); for TCP the two mean the same.
+ */
+export const completeChecksum = (memory: PacketMemory, start: number, length: number, field: number): void => {
+  const sum = ~foldChecksum(memory.sum(start, length)) & ONES;
+  memory.view.setUint16(start + field, sum === 0 ? ONES : sum, true);
+};

@@ -1,0 +1,44 @@
+// A worker thread: waits until something is readable, forwards it to the end, and tells control which epoch it has
+// seen. Blocks in epoll_wait and never runs the event loop: what control wants comes through tables and the eventfd.
+
+import { workerData } from 'node:worker_threads';
+import { addressOf, createKernelIo } from './device/kernel-io.ts';
+import { Poller, Source, tagId, tagSource } from './device/poller.ts';
+import { assembleForwarder, type WorkerSetup } from './assemble.ts';
+import { markDead } from './counting.ts';
+import { Errno } from './device/io.ts';
+import { acknowledge, loadEpoch, stopRequested } from './tables/control-block.ts';
+import { openTables } from './tables/buffers.ts';
+import * as ports from './tables/ports.ts';
+
+/** Control wakes a worker when it must not wait; this bounds what a lost wake-up would cost. */
+const WAIT_MS = 100;
+
+const run = (setup: WorkerSetup): void => {
+  const tables = openTables(setup.tables);
+  const counters = tables.counters[setup.worker];
+  const forwarder = assembleForwarder(setup, tables, createKernelIo(), addressOf);
+  const poller = new Poller(setup.pollSet);
+  while (!stopRequested(tables.control)) {
+    const ready = poller.wait(WAIT_MS);
+    const epoch = loadEpoch(tables.control);
+    for (let n = 0; n < ready; n++) {
+      const id = tagId(poller.tag(n));
+      const source = tagSource(poller.tag(n));
+      if (source === Source.port) {
+        const result = forwarder.fromPort(id);
+        if (result !== 0 && result !== -Errno.EAGAIN) {
+          poller.forget(ports.fd(tables.ports, id, setup.worker));
+          markDead(counters, id);
+        }
+      } else if (source === Source.receiver) {
+        forwarder.fromUnderlay(setup.receivers[id]);
+      } else {
+        poller.clearWake(setup.wake);
+      }
+    }
+    acknowledge(tables.control, setup.worker, epoch);
+  }
+};
+
+run(workerData as WorkerSetup);
