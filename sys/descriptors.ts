@@ -3,7 +3,7 @@
  * close-on-exec and belong to the receiver.
  */
 import { check } from './errors.ts';
-import { addressOf, libc, O_CLOEXEC } from './libc.ts';
+import { libc, O_CLOEXEC, pin } from './libc.ts';
 import {
   CMSGHDR_SIZE,
   controlLength,
@@ -34,7 +34,7 @@ const CONTROL_MAX = controlSpace(DESCRIPTORS_MAX * 4);
 const DATA = CONTROL + CONTROL_MAX;
 const arena = new Uint8Array(DATA + DATA_MAX);
 const view = new DataView(arena.buffer);
-const BASE = addressOf(arena);
+const BASE = pin(arena);
 
 export interface ReceivedDescriptors {
   readonly data: Uint8Array;

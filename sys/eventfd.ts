@@ -3,12 +3,10 @@
  * `import * as eventfd from '../sys/eventfd.ts'`. Counts are not carried: any number of signals is one wake-up.
  */
 import { check } from './errors.ts';
-import { addressOf, Errno, errno, libc, O_CLOEXEC, O_NONBLOCK } from './libc.ts';
+import { Errno, errno, libc, O_CLOEXEC, O_NONBLOCK, pin } from './libc.ts';
 
 // Two u64, of this thread: the one that is written, the one that is read into.
-const memory = new BigUint64Array([1n, 0n]);
-const bytes = new Uint8Array(memory.buffer);
-const ONE = addressOf(bytes);
+const ONE = pin(new Uint8Array(BigUint64Array.of(1n, 0n).buffer));
 const COUNT = ONE + 8;
 
 /** A new eventfd, non-blocking, not signalled. */

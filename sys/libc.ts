@@ -114,9 +114,23 @@ export function errno(): number {
   return koffi.errno();
 }
 
-/** Address of the view's first byte. Keeps nothing alive: whoever stores it must hold the memory as well. */
+/**
+ * Address of the view's first byte. Keeps nothing alive: as long as the address is in use, the view must be reachable by
+ * code that is still to run (`pin` sees to it for memory of the whole thread).
+ */
 export function addressOf(view: Uint8Array): number {
   return Number(koffi.address(view));
+}
+
+const pinned: Uint8Array[] = [];
+
+/**
+ * Address of memory that stays for as long as the thread does. A variable of a module is no such hold: the compiler drops
+ * it after its last use, and the kernel then writes into whatever took the place.
+ */
+export function pin(view: Uint8Array): number {
+  pinned.push(view);
+  return addressOf(view);
 }
 
 /** Flags of open(2), socket(2) and the like that have the same value on both architectures. */

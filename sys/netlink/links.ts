@@ -104,9 +104,12 @@ export function create(kind: string, settings: NamedLinkSettings): Request {
   return creation(kind, settings);
 }
 
-/** Two links connected to each other, each in a namespace of its own if wanted. Deleting one deletes both. */
-export function createVeth(settings: NamedLinkSettings, peer: NamedLinkSettings): Request {
-  return creation('veth', settings, nested(VETH_INFO_PEER, header(0, peer.up), attributes(peer)));
+/**
+ * Two links connected to each other, each in a namespace of its own if wanted. Deleting one deletes both. The kernel cannot
+ * make the peer up (ENOTCONN: it opens it before it is connected); that takes a `change`.
+ */
+export function createVeth(settings: NamedLinkSettings, peer: Omit<NamedLinkSettings, 'up'>): Request {
+  return creation('veth', settings, nested(VETH_INFO_PEER, header(0), attributes(peer)));
 }
 
 export function createVxlan(settings: VxlanSettings): Request {
@@ -116,8 +119,8 @@ export function createVxlan(settings: VxlanSettings): Request {
     settings,
     attribute(IFLA_VXLAN_ID, u32(id)),
     optional(local?.length === 16 ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL, local, raw),
-    attribute(IFLA_VXLAN_PORT, u16be(port)),
     attribute(IFLA_VXLAN_LEARNING, bool(learning)),
+    attribute(IFLA_VXLAN_PORT, u16be(port)),
     optional(IFLA_VXLAN_LINK, lower, u32),
     optional(IFLA_VXLAN_TTL, ttl, u8),
     optional(IFLA_VXLAN_UDP_CSUM, checksum, bool),
@@ -133,7 +136,7 @@ function creation(
 ): Request {
   const info = nested(
     Ifla.linkInfo,
-    attribute(Ifla.infoKind, text(kind)),
+    attribute(Ifla.infoKind, new TextEncoder().encode(kind)),
     data.length > 0 ? nested(Ifla.infoData, ...data) : undefined,
   );
   return {
@@ -203,7 +206,6 @@ function header(index: number, up?: boolean): Uint8Array {
 
 function attributes(settings: LinkSettings & { readonly name?: string }): Uint8Array {
   return concat(
-    optional(Ifla.name, settings.name, text),
     optional(Ifla.namespaceDescriptor, settings.namespace, u32),
     optional(Ifla.address, settings.address, raw),
     optional(Ifla.mtu, settings.mtu, u32),
@@ -211,5 +213,6 @@ function attributes(settings: LinkSettings & { readonly name?: string }): Uint8A
     optional(Ifla.master, settings.master, u32),
     optional(Ifla.gsoMaxSize, settings.gsoMaxSize, u32),
     optional(Ifla.gsoMaxSegments, settings.gsoMaxSegments, u32),
+    optional(Ifla.name, settings.name, text),
   );
 }

@@ -13,8 +13,7 @@ import type { Remedies } from '../errors.ts';
 
 export const NLMSG_HEADER_SIZE = 16;
 const ATTRIBUTE_HEADER_SIZE = 4;
-const NLA_F_NESTED = 0x8000;
-/** Without NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
+/** Without the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER, which some answers carry and no request of ours needs. */
 const NLA_TYPE_MASK = 0x3fff;
 
 /** Flags of a message; those from 0x100 on mean one thing to GET and another to NEW requests. */
@@ -108,7 +107,7 @@ export function optional<V>(
 
 /** An attribute made of attributes. */
 export function nested(type: number, ...attributes: readonly (Uint8Array | undefined)[]): Uint8Array {
-  return attribute(type | NLA_F_NESTED, concat(...attributes));
+  return attribute(type, concat(...attributes));
 }
 
 export function u8(value: number): Uint8Array {

@@ -66,8 +66,8 @@ export function replace(nexthop: Nexthop): Request {
     payload: concat(
       header,
       attribute(NHA_ID, u32(id)),
-      optional(NHA_OIF, index, u32),
       optional(NHA_GATEWAY, gateway, raw),
+      optional(NHA_OIF, index, u32),
       blackhole ? attribute(NHA_BLACKHOLE, new Uint8Array(0)) : undefined,
       optional(NHA_GROUP, group, encodeGroup),
     ),

@@ -115,7 +115,6 @@ function request(type: number, flags: number, route: Route, verb: string): Reque
   const header = new Uint8Array(RTMSG_SIZE);
   header[0] = family;
   header[1] = destination.length;
-  // Tables above 255 are in the attribute only.
   header[4] = table < 256 ? table : 0;
   header[5] = route.protocol ?? (type === Rtm.newRoute ? RouteProtocol.static : 0);
   header[6] = route.scope ?? defaultScope(type, route);
@@ -127,11 +126,11 @@ function request(type: number, flags: number, route: Route, verb: string): Reque
     payload: concat(
       header,
       destination.length > 0 ? attribute(Rta.destination, destination.address) : undefined,
-      attribute(Rta.table, u32(table)),
-      optional(Rta.priority, route.priority, u32),
-      optional(Rta.preferredSource, route.preferredSource, raw),
-      optional(Rta.outputInterface, route.index, u32),
       gateway && encodeGateway(family, gateway),
+      optional(Rta.preferredSource, route.preferredSource, raw),
+      table > 255 ? attribute(Rta.table, u32(table)) : undefined,
+      optional(Rta.outputInterface, route.index, u32),
+      optional(Rta.priority, route.priority, u32),
       mtu === undefined ? undefined : nested(Rta.metrics, attribute(Rta.mtu, u32(mtu))),
       hops && attribute(Rta.multipath, concat(...hops.map((hop) => encodeHop(family, hop)))),
       optional(Rta.nexthopId, route.nexthopId, u32),

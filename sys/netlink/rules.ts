@@ -4,6 +4,7 @@
  */
 import { AF_INET, AF_INET6 } from '../sockaddr.ts';
 import {
+  attribute,
   concat,
   type Dump,
   decodeAttributes,
@@ -103,10 +104,10 @@ function request(type: number, flags: number, rule: Rule, verb: string): Request
     flags,
     payload: concat(
       header,
-      optional(FRA_PRIORITY, priority, u32),
-      optional(FRA_TABLE, table, u32),
       optional(FRA_SRC, source?.address, raw),
       optional(FRA_DST, destination?.address, raw),
+      table !== undefined && table > 255 ? attribute(FRA_TABLE, u32(table)) : undefined,
+      attribute(FRA_PRIORITY, u32(priority)),
       optional(FRA_FWMARK, rule.mark, u32),
       optional(FRA_FWMASK, rule.markMask, u32),
       optional(FRA_IIFNAME, rule.inputInterface, text),
