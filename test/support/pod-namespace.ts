@@ -1,6 +1,8 @@
 /** Network namespaces for tests, named after the process so that runs side by side do not meet. */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
+import { libc } from '../../sys/libc.ts';
+import { openNamespace } from '../../sys/netns.ts';
 
 let count = 0;
 
@@ -42,4 +44,19 @@ export async function until(condition: () => boolean, what: string, milliseconds
     if (Date.now() > end) throw new Error(`waited ${milliseconds} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/**
+ * Moves this thread, and with it what it spawns, into the namespace until the returned function is called: for code
+ * that acts upon the namespace it is started in, as the daemon does.
+ */
+export function enterNamespace(path: string): () => void {
+  const home = openNamespace('/proc/thread-self/ns/net');
+  const there = openNamespace(path);
+  if (libc.setns(there, 0) < 0) throw new Error(`cannot enter ${path}`);
+  libc.close(there);
+  return () => {
+    if (libc.setns(home, 0) < 0) throw new Error('cannot come back');
+    libc.close(home);
+  };
 }
