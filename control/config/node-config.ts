@@ -1,0 +1,93 @@
+/**
+ * The configuration of a node as the rest of the service sees it: defaults applied, addresses parsed, contradictions
+ * excluded. 'auto' is left where only the machine can tell. Types only.
+ */
+import type { StaticRoute } from '../../routing/static.ts';
+import type { Address } from '../../wire/address.ts';
+import type { Prefix } from '../../wire/prefix.ts';
+
+export interface NodeConfig {
+  readonly node: {
+    /** Undefined: the hostname. */
+    readonly name: string | undefined;
+    /** Underlay addresses, at least one. 'auto': source address of the default route. */
+    readonly address: readonly Address[] | 'auto';
+  };
+  readonly pods: {
+    /** Disjoint; none on a node without pods. */
+    readonly cidrs: readonly Prefix[];
+    /** Bytes. 'auto': underlay MTU less the overhead of `encap.type`. */
+    readonly mtu: number | 'auto';
+  };
+  readonly encap: {
+    readonly type: EncapType;
+    /** 'cross-subnet': direct inside the subnet of an underlay address. */
+    readonly when: 'always' | 'cross-subnet';
+    readonly vxlan: { readonly vni: number; readonly port: number };
+  };
+  readonly engine: {
+    readonly workers: number | 'auto';
+    /** What may be used; each is probed as well. */
+    readonly offload: OffloadConfig;
+    /** Sending sockets a worker: a power of two, 1..64. */
+    readonly sourcePorts: number;
+  };
+  readonly host: { readonly interface: string; readonly natOutgoing: boolean };
+  /** Several with the same `to` share its flows (ECMP). */
+  readonly routes: readonly StaticRoute[];
+  readonly bgp: BgpConfig | undefined;
+  /** Absolute path of a folder. */
+  readonly state: string;
+  readonly api: {
+    /** Absolute path. */
+    readonly socket: string;
+    /** Name or number of the group that may use it too. */
+    readonly group: string | number | undefined;
+  };
+  readonly metrics: { readonly listen: ListenAddress } | undefined;
+}
+
+export type EncapType = 'vxlan' | 'ipip' | 'direct';
+
+export interface OffloadConfig {
+  /** Pods leave transport checksums to the engine, and accept packets it has verified. */
+  readonly checksum: boolean;
+  /** Pods hand over TCP in pieces of up to 64 KB. */
+  readonly segmentation: boolean;
+  /** The same for UDP. */
+  readonly udpSegmentation: boolean;
+  /** Several datagrams in one send to the underlay (UDP_SEGMENT). */
+  readonly udpSegment: boolean;
+  /** Datagrams of the underlay arrive joined (UDP_GRO). */
+  readonly udpGro: boolean;
+  /** What arrives in sequence is written to the pod as one piece. */
+  readonly coalesce: boolean;
+}
+
+export interface ListenAddress {
+  /** IP address or 'localhost', without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface BgpConfig {
+  readonly asn: number;
+  /** Undefined: the first IPv4 underlay address. */
+  readonly routerId: Address | undefined;
+  readonly listen: { readonly address: Address; readonly port: number };
+  readonly advertise: readonly ('pods' | Prefix)[];
+  readonly peers: readonly BgpPeerConfig[];
+}
+
+export interface BgpPeerConfig {
+  readonly name: string;
+  readonly address: Address;
+  readonly asn: number;
+  readonly port: number;
+  /** TCP MD5 (RFC 2385), 1..80 bytes. */
+  readonly password: string | undefined;
+  /** Seconds: 0 or 3..65535 (RFC 4271 section 4.2). */
+  readonly holdTime: number;
+  /** Hops to the peer at most, 1..255. */
+  readonly multihop: number;
+}

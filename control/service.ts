@@ -1,0 +1,213 @@
+/**
+ * What a running node answers and does, as the API, the metrics and through them every command see it. Types only: the
+ * JSON that `--json` prints is these values as they are, field names as documented. Requests arrive validated.
+ */
+import type { Address } from '../wire/address.ts';
+import type { NodeConfig } from './config/node-config.ts';
+
+/** Addresses, prefixes and MACs in results are text: dotted decimal or RFC 5952, address/length, six pairs of digits. */
+export interface NodeService {
+  status(): Promise<Status>;
+  /** Rejects with AttachError when the request cannot be carried out; nothing is then left of it. */
+  attach(request: AttachRequest): Promise<AttachResult>;
+  /** Resolves as well when there is no such attachment. */
+  detach(request: DetachRequest): Promise<void>;
+  pods(): Promise<Pod[]>;
+  /** All routes, sorted by prefix; with an address the one that a packet to it takes, and none when there is no route. */
+  routes(address?: Address): Promise<Route[]>;
+  tunnels(): Promise<Tunnel[]>;
+  /** Packets dropped by reason since start; every reason that exists is there, zero included. */
+  drops(): Promise<Drops>;
+  why(packet: PacketDescription): Promise<WhyResult>;
+  /** One consistent reading for the metrics. */
+  metrics(): Promise<MetricsSnapshot>;
+}
+
+/** A node that forwards. */
+export interface RunningNode {
+  readonly service: NodeService;
+  /** Applies the difference. Rejects, with everything as before, when that is not possible. */
+  reload(config: NodeConfig): Promise<void>;
+  /** Stops forwarding; pod interfaces and their addresses stay. */
+  stop(): Promise<void>;
+}
+
+export interface Status {
+  readonly node: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeSeconds: number;
+  /** Number of worker threads. */
+  readonly workers: number;
+  /** By the names of `engine.offload`. */
+  readonly offload: Readonly<Record<string, OffloadState>>;
+  /** The first of `vteps`. */
+  readonly vtep: Vtep;
+  /** One an underlay address. */
+  readonly vteps: readonly Vtep[];
+  readonly encap: { readonly type: string; readonly when: string };
+  /** Number of attachments. */
+  readonly pods: number;
+  /** Number of prefixes that have a route. */
+  readonly routes: number;
+  readonly bgp: { readonly peers: number; readonly established: number };
+  /** The node's pod ranges. */
+  readonly cidrs: readonly string[];
+  /** MTU of new pods, bytes. */
+  readonly mtu: number;
+  /** The node's own port into the fabric. */
+  readonly host: {
+    readonly interface: string;
+    readonly ips: readonly string[];
+    readonly natOutgoing: boolean;
+  };
+  /** Paths, as the daemon knows them. */
+  readonly config: string;
+  readonly state: string;
+}
+
+export interface OffloadState {
+  readonly on: boolean;
+  /** Why it is off. */
+  readonly why?: string;
+}
+
+/** What another node has to know of this one. */
+export interface Vtep {
+  readonly address: string;
+  /** Inner destination MAC that this node answers to on that address. */
+  readonly mac: string;
+  readonly vni: number;
+  /** UDP port. */
+  readonly port: number;
+  /** Interface of the underlay address, and the largest IP packet it takes, bytes. */
+  readonly interface: string;
+  readonly mtu: number;
+}
+
+export interface AttachmentName {
+  readonly id: string;
+  readonly ifname: string;
+}
+
+export interface AttachRequest extends AttachmentName {
+  /** Absolute path of the pod's network namespace. */
+  readonly netns: string;
+  /** Addresses wanted, at most one a family; the others are chosen. */
+  readonly ips: readonly Address[];
+}
+
+export type DetachRequest = AttachmentName;
+
+export interface AttachResult {
+  /** Its name in the pod. */
+  readonly interface: string;
+  readonly ips: readonly string[];
+  /** Bytes. */
+  readonly mtu: number;
+  readonly mac: string;
+}
+
+export interface Traffic {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export interface Pod extends AttachmentName {
+  readonly netns: string;
+  readonly ips: readonly string[];
+  readonly mtu: number;
+  readonly mac: string;
+  /** 'waiting': known, but its interface could not be taken over yet. */
+  readonly state: 'forwarding' | 'waiting';
+  /** As seen from the pod: rx is what was delivered to it, tx what it sent. */
+  readonly rx: Traffic;
+  readonly tx: Traffic;
+  /** Packets from it or for it that were dropped. */
+  readonly drops: number;
+}
+
+export interface Route {
+  readonly prefix: string;
+  readonly source: 'static' | 'bgp' | 'local' | 'host';
+  /** Several share the flows (ECMP). */
+  readonly nextHops: readonly NextHop[];
+  /** Whether the engine forwards by it; others are there in case it goes away. */
+  readonly best: boolean;
+}
+
+export interface NextHop {
+  /** Remote underlay address; null when it is none ('local', 'unreachable'). */
+  readonly via: string | null;
+  readonly encap: 'vxlan' | 'ipip' | 'direct' | 'local' | 'unreachable';
+  /** vxlan: UDP port. local: the port of the engine, 'ID/IFNAME' of a pod or the name of the node's own interface. */
+  readonly port?: number | string;
+  /** vxlan. */
+  readonly vni?: number;
+  /** vxlan: inner destination MAC. */
+  readonly mac?: string;
+  /** Largest inner IP packet, bytes. */
+  readonly mtu?: number;
+}
+
+export interface Tunnel {
+  /** Remote underlay address. */
+  readonly remote: string;
+  /** What packets to it travel in; several joined by '+'. */
+  readonly encap: string;
+  /** Largest inner IP packet, bytes; of several the smallest. */
+  readonly mtu: number;
+  /** Prefixes routed to it. */
+  readonly routes: number;
+  /** Received from it and sent to it: inner packets and their bytes. */
+  readonly rx: Traffic;
+  readonly tx: Traffic;
+  /** When something was last received from it, ISO 8601; null: not since start. */
+  readonly lastSeen: string | null;
+}
+
+/** Packets by drop reason. */
+export type Drops = Readonly<Record<string, number>>;
+
+export interface PacketDescription {
+  readonly source: Address;
+  /** Of the family of `source`. */
+  readonly destination: Address;
+  /** IP protocol or next header, 0..255. */
+  readonly protocol: number;
+  /** 0 where the protocol has no ports. */
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  /** Total length of the IP packet, bytes. */
+  readonly length: number;
+  /** TTL or hop limit, 0..255. */
+  readonly ttl: number;
+  /** IPv4 DF; IPv6 behaves as if it were set. */
+  readonly dontFragment: boolean;
+}
+
+/** In the order in which the engine took them. */
+export interface WhyStep {
+  /** What was looked at: 'parse', 'admit', 'route', 'rewrite', … */
+  readonly step: string;
+  /** What was found, for people. */
+  readonly detail: string;
+}
+
+export interface WhyResult {
+  /** A name of `weft drops`, or 'delivered', 'encapsulated', 'fragmented'. */
+  readonly verdict: string;
+  /** The verdict in a sentence. */
+  readonly reason: string;
+  readonly steps: readonly WhyStep[];
+}
+
+export interface MetricsSnapshot {
+  /** Packets by every verdict that exists, drops included, zero included. */
+  readonly verdicts: Readonly<Record<string, number>>;
+  readonly drops: Drops;
+  readonly pods: readonly Pod[];
+  readonly tunnels: readonly Tunnel[];
+  /** Number of prefixes by source of their best route. */
+  readonly routes: Readonly<Record<Route['source'], number>>;
+}
