@@ -206,7 +206,8 @@ export class Rtnetlink {
   }
 }
 
-const ABSENT: readonly number[] = [Errno.ENODEV, Errno.ENOENT, Errno.ESRCH];
+/** What the kernel says of a link, nexthop, rule or route that is not there. */
+const ABSENT: readonly number[] = [Errno.ENODEV, Errno.ENOENT, Errno.ESRCH, Errno.ENETUNREACH];
 
 /**
  * A NETLINK_ROUTE socket with the options that all of ours have: errors explained, not repeating the request, lists filtered by

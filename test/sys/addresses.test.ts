@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { AddressFlag } from '../../sys/netlink/addresses.ts';
+import type { Message } from '../../sys/netlink/message.ts';
 import { addresses, links, openRtnetlink } from '../../sys/rtnetlink.ts';
 import { bytes, ip, ipJson, makeNamespace, sysErrorOf } from './support.ts';
 
@@ -65,4 +66,41 @@ test('an address that is there already, or is not there, is said so', () => {
   expect(absent.code).toBe('EADDRNOTAVAIL');
   expect(sysErrorOf(() => rtnetlink.run(addresses.add({ ...address, index: 999 }))).code).toBe('ENODEV');
   rtnetlink.close();
+});
+
+test('a list that changes while it is read is read again', () => {
+  const namespace = makeNamespace();
+  const rtnetlink = openRtnetlink(namespace);
+  const meddler = openRtnetlink(namespace);
+  const numbered = (i: number) => ({ index: 1, address: Uint8Array.of(10, 0, i >> 8, i), prefixLength: 32 });
+  rtnetlink.run(...Array.from({ length: 2000 }, (_, i) => addresses.add(numbered(i))));
+  // Not of one interface: of those the kernel does not tell.
+  const dump = addresses.all({ family: 4 });
+  let reads = 0;
+  const list = rtnetlink.list({
+    ...dump,
+    read(message) {
+      // Within the first datagram of the first attempt; the kernel has yet to fill others.
+      if (reads++ === 0) meddler.run(addresses.remove(numbered(1999)), addresses.add(numbered(5000)));
+      return dump.read(message);
+    },
+  });
+  expect(reads).toBeGreaterThan(2001);
+  expect(list).toHaveLength(2001);
+  expect(list.some(({ address }) => address.join() === numbered(5000).address.join())).toBe(true);
+  expect(list.some(({ address }) => address.join() === numbered(1999).address.join())).toBe(false);
+
+  const never = {
+    ...dump,
+    read(message: Message) {
+      if (reads++ % 100 === 0) meddler.run(addresses.remove(numbered(7)), addresses.add(numbered(7)));
+      return dump.read(message);
+    },
+  };
+  expect(() => rtnetlink.list(never)).toThrow(
+    /^listing the addresses: it changed during each of 10 attempts/,
+  );
+  // The rest of what was abandoned does not confuse what follows.
+  expect(rtnetlink.get(links.byIndex(1)).name).toBe('lo');
+  for (const socket of [rtnetlink, meddler]) socket.close();
 });

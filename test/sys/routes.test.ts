@@ -182,6 +182,7 @@ test('asking for a route tells interface, gateway, source and MTU', () => {
 
   const none = sysErrorOf(() => rtnetlink.get(routes.getRoute(bytes('192.0.2.1'))));
   expect(none).toMatchObject({ code: 'ENETUNREACH', doing: 'asking for the route to 192.0.2.1' });
+  expect(rtnetlink.find(routes.getRoute(bytes('192.0.2.1')))).toBeUndefined();
   expect(sysErrorOf(() => rtnetlink.get(routes.getRoute(bytes('10.8.0.1')))).code).toBe('EHOSTUNREACH');
   rtnetlink.close();
 });

@@ -178,12 +178,11 @@ test('a TUN made here and moved into a pod keeps its descriptor; when the namesp
   expect(inside.get(links.byName('eth0')).kind).toBe('tun');
   inside.close();
   rtnetlink.close();
-  const memory = makeMemory(65536);
-  while (libc.read(fd, memory.base, 65536) > 0);
-  expect(errno()).toBe(Errno.EAGAIN);
   libc.close(pod);
-  expect(readable([fd])).toEqual([fd]);
-  expect(libc.read(fd, memory.base, 65536)).toBe(-1);
+  const memory = makeMemory(65536);
+  // What the pod's IPv6 said at its start may come first.
+  do expect(readable([fd])).toEqual([fd]);
+  while (libc.read(fd, memory.base, 65536) > 0 || errno() === Errno.EAGAIN);
   expect(errno()).toBe(Errno.EBADFD);
   libc.close(fd);
 });
