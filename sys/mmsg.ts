@@ -11,7 +11,6 @@
  */
 
 export const IOVEC_SIZE = 16;
-export const MSGHDR_SIZE = 56;
 export const MMSGHDR_SIZE = 64;
 export const CMSGHDR_SIZE = 16;
 
@@ -76,10 +75,6 @@ export function nameLength(view: DataView, offset: number): number {
   return view.getUint32(offset + 8, true);
 }
 
-export function setIovecCount(view: DataView, offset: number, count: number): void {
-  view.setUint32(offset + 24, count, true);
-}
-
 export function setControlLength(view: DataView, offset: number, length: number): void {
   view.setUint32(offset + 40, length, true);
 }
@@ -117,14 +112,6 @@ export function setControlHeader(
   return offset + CMSGHDR_SIZE;
 }
 
-export function controlLevel(view: DataView, offset: number): number {
-  return view.getInt32(offset + 8, true);
-}
-
-export function controlType(view: DataView, offset: number): number {
-  return view.getInt32(offset + 12, true);
-}
-
 /**
  * Where the data of the control message of `level` and `type` begins, -1 when it is not among those from `offset`
  * on. `length` is the msghdr's control length.
@@ -140,7 +127,8 @@ export function findControl(
   for (let at = offset; at + CMSGHDR_SIZE <= end; ) {
     const size = view.getUint32(at, true);
     if (size < CMSGHDR_SIZE) return -1;
-    if (controlLevel(view, at) === level && controlType(view, at) === type) return at + CMSGHDR_SIZE;
+    if (view.getInt32(at + 8, true) === level && view.getInt32(at + 12, true) === type)
+      return at + CMSGHDR_SIZE;
     at += (size + 7) & ~7;
   }
   return -1;
