@@ -32,7 +32,7 @@ export interface AttachmentName {
 
 /** A request that cannot be carried out as asked; the message says why and what would be right. */
 export class AttachError extends Error {
-  readonly code: 'invalid' | 'exists' | 'namespace' | 'address' | 'interface';
+  readonly code: 'invalid' | 'exists' | 'namespace' | 'address' | 'interface' | 'stopping';
 
   constructor(code: AttachError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

@@ -43,8 +43,8 @@ export interface AttachmentsOptions {
   readonly bootId: string;
   /** Queues of each pod's TUN: one a worker. */
   readonly queues: number;
-  /** Offloads of each pod's TUN (TunOffload) and what they are called in the engine's port table. */
-  readonly offload: { readonly tun: number; readonly port: number };
+  /** Offloads of each pod's TUN: TunOffload. */
+  readonly offload: number;
   /** MTU of new pods, bytes. */
   mtu(): number;
   gsoLimits(mtu: number): GsoLimits;
@@ -72,6 +72,7 @@ export class Attachments {
   /** The last of the operations on each name: they happen one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
   #round = 0;
+  #closed = false;
 
   constructor(options: AttachmentsOptions) {
     this.#options = options;
@@ -132,6 +133,12 @@ export class Attachments {
         if (!isUsed(attachment.namespace)) await free('its network namespace is gone');
       }
     }
+  }
+
+  /** Waits for what is under way; what is asked for later is refused. Pods stay. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#turns.values());
   }
 
   async #attach(request: AttachRequest): Promise<Attachment> {
@@ -235,7 +242,7 @@ export class Attachments {
 
   #addPort({ mtu }: Attachment, fds: readonly number[]): number {
     try {
-      return this.#options.ports.addPort({ kind: 'pod', mtu, fds, flags: this.#options.offload.port });
+      return this.#options.ports.addPort({ kind: 'pod', mtu, fds });
     } catch (error) {
       for (const fd of fds) closeSync(fd);
       throw error;
@@ -257,7 +264,7 @@ export class Attachments {
 
   #spec({ ifname, ips, mtu }: Attachment): InterfaceSpec {
     const { queues, offload, gsoLimits } = this.#options;
-    return { ifname, ips, mtu, queues, offload: offload.tun, gso: gsoLimits(mtu) };
+    return { ifname, ips, mtu, queues, offload, gso: gsoLimits(mtu) };
   }
 
   async #attempt(step: () => void | Promise<void>, fields: object): Promise<void> {
@@ -269,6 +276,8 @@ export class Attachments {
   }
 
   #inTurn<T>(name: AttachmentName, operation: () => Promise<T>): Promise<T> {
+    if (this.#closed)
+      return Promise.reject(new AttachError('stopping', 'the node is stopping; try again when it runs'));
     const key = attachmentKey(name);
     const done = (this.#turns.get(key) ?? Promise.resolve()).then(operation);
     const settled = done.catch(() => {});

@@ -13,7 +13,7 @@ export interface Log {
 /** The part of the engine that pod interfaces need. */
 export interface PodPorts<Port = number> {
   /** Takes the descriptors over, one a worker, and closes them when the port is removed. Throws when ports are used up. */
-  addPort(spec: { kind: 'pod'; mtu: number; fds: readonly number[]; flags: number }): Port;
+  addPort(spec: { kind: 'pod'; mtu: number; fds: readonly number[] }): Port;
   /** Resolves when no worker uses the port any more and its descriptors are closed. */
   removePort(port: Port): Promise<void>;
   /** Ports whose interface is gone: a worker read EBADFD from it. */

@@ -12,7 +12,12 @@ const F_WRLCK = 1;
 // struct flock: l_type and l_whence (16 bits each), l_start, l_len and l_pid at 8, 16 and 24; all zero is the whole file.
 const STRUCT_FLOCK_SIZE = 32;
 
-/** Taken until the returned function is called, which may be repeated. Throws, naming the holder, when another process has the folder. */
+export class FolderInUse extends Error {
+  override readonly name = 'FolderInUse';
+  readonly code = 'in-use';
+}
+
+/** Taken until the returned function is called, which may be repeated. Throws FolderInUse, naming the holder, when another process has the folder. */
 export function lockFolder(folder: string): () => void {
   const path = join(folder, 'lock');
   const fd = openSync(path, 'a+', 0o600);
@@ -24,7 +29,7 @@ export function lockFolder(folder: string): () => void {
     const holder = readFileSync(path, 'utf8').trim();
     closeSync(fd);
     if (!taken) throw cause;
-    throw new Error(
+    throw new FolderInUse(
       `${folder} is in use by another weft node (process ${holder || 'unknown'}); stop it, or give this one a 'state' of its own`,
       { cause },
     );

@@ -7,8 +7,10 @@
 import type { GsoLimits, Log } from '../cni/host.ts';
 import { libc } from '../sys/libc.ts';
 import { addresses, links, type Rtnetlink } from '../sys/rtnetlink.ts';
-import { openTunQueue, setOffload, setPersistent } from '../sys/tun.ts';
+import { openTunQueue, probeOffloads, setOffload, setPersistent } from '../sys/tun.ts';
 import { type Address, addressToBytes } from '../wire/address.ts';
+import { WeftError } from './errors.ts';
+import type { Offloads } from './offload.ts';
 import { enableForwarding, setSysctl } from './sysctl.ts';
 
 export interface HostPortOptions {
@@ -16,8 +18,8 @@ export interface HostPortOptions {
   readonly name: string;
   /** One a worker. */
   readonly queues: number;
-  /** TunOffload. */
-  readonly offload: number;
+  /** Chooses the offloads from those that the kernel's TUN has (TunOffload). */
+  chooseOffloads(tun: number): Offloads;
   readonly mtu: number;
   readonly gso: GsoLimits;
   /** The first usable address of each of the node's pod ranges. */
@@ -30,6 +32,7 @@ export interface HostPort {
   readonly index: number;
   /** One a queue; whoever takes them closes them. */
   readonly fds: readonly number[];
+  readonly offloads: Offloads;
 }
 
 const TX_QUEUE_LENGTH = 10_000;
@@ -39,14 +42,16 @@ export function openHostPort(options: HostPortOptions): HostPort {
   const { name, netlink } = options;
   const before = netlink.find(links.byName(name));
   if (before && before.kind !== 'tun') {
-    throw new Error(
+    throw new WeftError(
+      'failed',
       `host.interface: ${name} exists and is no TUN interface (${before.kind ?? 'hardware'}); give another name, or delete it`,
     );
   }
   const fds: number[] = [];
   try {
     for (let i = 0; i < options.queues; i++) fds.push(openTunQueue({ name }).fd);
-    setOffload(fds[0], options.offload);
+    const offloads = options.chooseOffloads(probeOffloads(fds[0]));
+    setOffload(fds[0], offloads.tun);
     const { index } = netlink.get(links.byName(name));
     netlink.run(
       links.change(index, {
@@ -65,7 +70,7 @@ export function openHostPort(options: HostPortOptions): HostPort {
     // Answers may leave another way than by which the question came.
     setSysctl(`net/ipv4/conf/${name}/rp_filter`, '0', options.log);
     setPersistent(fds[0], true);
-    return { index, fds };
+    return { index, fds, offloads };
   } catch (error) {
     for (const fd of fds) libc.close(fd);
     throw error;

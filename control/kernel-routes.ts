@@ -24,16 +24,19 @@ export interface KernelRouteOptions {
 
 export function openKernelRoutes({ netlink, hostPort, sources, log }: KernelRouteOptions): NodeRoutes {
   const wanted = new Map<string, Route>();
+  /** Those of the wanted that the kernel took. */
+  const installed = new Set<string>();
   /** What an earlier daemon left and nobody has asked for yet, by key. */
   const stale = new Map<string, Route>();
   for (const route of listOwn(netlink)) stale.set(keyOfRoute(route), route);
 
   const install = (key: string, route: Route): void => {
-    // Replacing is for our own only; where there is none of ours, another's of the same prefix is to stay.
-    const ours = wanted.has(key) || stale.has(key);
+    // Replacing is for our own only: where there is none of ours, another's of the same prefix is to stay.
+    const ours = installed.has(key) || stale.has(key);
     const [error] = netlink.settle([ours ? routes.replace(route) : routes.add(route)]);
     stale.delete(key);
     wanted.set(key, route);
+    if (!error) installed.add(key);
     if (error)
       log.warn(
         { err: error },
@@ -42,6 +45,7 @@ export function openKernelRoutes({ netlink, hostPort, sources, log }: KernelRout
   };
   const uninstall = (key: string, route: Route): void => {
     wanted.delete(key);
+    installed.delete(key);
     stale.delete(key);
     const { destination, index, priority } = route;
     const error = netlink.settle([
@@ -75,11 +79,12 @@ export function openKernelRoutes({ netlink, hostPort, sources, log }: KernelRout
       for (const [key, route] of wanted) {
         if (present.has(key)) continue;
         const [error] = netlink.settle([routes.add(route)]);
-        if (!error)
-          log.info(
-            { prefix: textOf(route) },
-            "a route of the fabric was missing in the node's table and is back",
-          );
+        if (error) continue;
+        installed.add(key);
+        log.info(
+          { prefix: textOf(route) },
+          "a route of the fabric was missing in the node's table and is back",
+        );
       }
     },
     removeAll() {

@@ -7,6 +7,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { formatPrefix, type Prefix } from '../wire/prefix.ts';
+import { WeftError } from './errors.ts';
 
 const run = promisify(execFile);
 
@@ -121,11 +122,14 @@ export class Nat {
 function nftError(error: unknown): Error {
   const { code, stderr } = error as { code?: unknown; stderr?: string };
   if (code === 'ENOENT') {
-    return new Error(
+    return new WeftError(
+      'unsupported',
       "host.natOutgoing needs the program nft: install the Debian package 'nftables', or set host.natOutgoing: false",
       { cause: error },
     );
   }
   const reason = stderr?.trim().split('\n')[0] || String(error);
-  return new Error(`host.natOutgoing: nft refused the table of Weft: ${reason}`, { cause: error });
+  return new WeftError('failed', `host.natOutgoing: nft refused the table of Weft: ${reason}`, {
+    cause: error,
+  });
 }

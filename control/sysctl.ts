@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../cni/host.ts';
 import { links, RouteProtocol, RouteTable, type Rtnetlink, routes } from '../sys/rtnetlink.ts';
+import { WeftError } from './errors.ts';
 
 /** Sets, say, net/ipv4/ip_forward. Throws an error that says what to do when that is not possible. */
 export function setSysctl(name: string, value: string, log: Log): void {
@@ -16,7 +17,8 @@ export function setSysctl(name: string, value: string, log: Log): void {
     writeFileSync(path, value);
     log.info({ sysctl: name.replaceAll('/', '.'), before, value }, 'kernel setting changed');
   } catch (error) {
-    throw new Error(
+    throw new WeftError(
+      'failed',
       `setting ${name.replaceAll('/', '.')} to ${value} failed (${(error as Error).message}); set it before weft starts, or give weft a writable /proc/sys`,
       { cause: error },
     );

@@ -20,6 +20,7 @@ import {
   formatAddress,
 } from '../wire/address.ts';
 import { maskAddress, type Prefix, prefixContains } from '../wire/prefix.ts';
+import { WeftError } from './errors.ts';
 import { WEFT_PROTOCOL } from './kernel-routes.ts';
 
 export interface UnderlayAddress {
@@ -45,12 +46,12 @@ export interface Underlay {
 
 /** `node.address` and the name of the host port, which is not underlay whatever is routed there. */
 export interface UnderlayOptions {
-  readonly addresses: readonly Address[] | undefined;
+  readonly addresses: readonly Address[] | 'auto';
   readonly hostInterface: string;
 }
 
 /**
- * Without `addresses`, the source address of the default route, IPv4 if there is one. Throws when the node does not have
+ * For 'auto' the source address of the default route, IPv4 if there is one. Throws when the node does not have
  * one of the addresses, or no default route.
  */
 export function openUnderlay({ addresses: configured, hostInterface }: UnderlayOptions): Underlay {
@@ -59,7 +60,7 @@ export function openUnderlay({ addresses: configured, hostInterface }: UnderlayO
     // Subscribed before anything is read, so that no change falls in between.
     const notifications = openNotifications(['link', 'address', 'route']);
     try {
-      const wanted = configured?.length ? configured : [defaultAddress(netlink)];
+      const wanted = configured === 'auto' ? [defaultAddress(netlink)] : configured;
       let current = findAll(wanted, listAddresses(netlink));
       const mtus = new Map<string, number>();
       return {
@@ -128,7 +129,8 @@ function findAll(wanted: readonly Address[], found: readonly UnderlayAddress[]):
     const names = found
       .filter((other) => other.address.family === address.family)
       .map((other) => `${formatAddress(other.address)} (${other.interface})`);
-    throw new Error(
+    throw new WeftError(
+      'failed',
       `node.address: ${formatAddress(address)} is not an address of this node, which has ${names.join(', ') || 'none of that family'}`,
     );
   });
@@ -162,7 +164,8 @@ function defaultAddress(netlink: Rtnetlink): Address {
         ?.address;
     if (source) return addressFromBytes(source);
   }
-  throw new Error(
+  throw new WeftError(
+    'failed',
     'node.address: this node has no default route whose source address could be taken; set the underlay addresses',
   );
 }

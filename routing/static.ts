@@ -10,6 +10,12 @@ import { keyOf, type RouteTable } from './route-table.ts';
 
 export type Encap = 'vxlan' | 'ipip' | 'direct';
 
+/** Routes of the configuration that contradict each other or what an encapsulation can carry. */
+export class RouteError extends Error {
+  override readonly name = 'RouteError';
+  readonly code = 'config';
+}
+
 /** One entry of `routes:`. Several with the same `to` share its flows (ECMP). */
 export interface StaticRoute {
   readonly to: Prefix;
@@ -89,7 +95,7 @@ function pathsOf(prefix: Prefix, group: readonly StaticRoute[], surroundings: Su
     group.every(({ via }) => via.family === prefix.address.family && surroundings.onLink(via));
   const encaps = group.map(({ encap }) => encap ?? (adjacent ? 'direct' : surroundings.encap));
   if (new Set(encaps.map((encap) => encap === 'direct')).size > 1) {
-    throw new Error(
+    throw new RouteError(
       `routes to ${formatPrefix(prefix)}: some are direct and others encapsulated; the paths of one prefix must be all direct or all not`,
     );
   }
@@ -110,10 +116,12 @@ function pathOf({ to, via, mac, vni, port }: StaticRoute, encap: Encap, surround
   }
   const route = `route to ${formatPrefix(to)} via ${formatAddress(via)}`;
   if (encap === 'ipip' && via.family !== 4) {
-    throw new Error(`${route}: IPIP goes over IPv4 only; use 'encap: vxlan' or an IPv4 underlay address`);
+    throw new RouteError(
+      `${route}: IPIP goes over IPv4 only; use 'encap: vxlan' or an IPv4 underlay address`,
+    );
   }
   if (encap === 'direct' && via.family !== to.address.family) {
-    throw new Error(`${route}: a direct route needs a next hop of the family of its prefix`);
+    throw new RouteError(`${route}: a direct route needs a next hop of the family of its prefix`);
   }
   return { kind: encap, via, mtu };
 }

@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Attachments, type AttachmentsOptions } from '../../cni/attachments.ts';
 import { emptyState } from '../../cni/ipam/allocator.ts';
 import { AttachmentStore } from '../../cni/store.ts';
-import { probeOffloads } from '../../sys/tun.ts';
 import { formatAddress, parseAddress } from '../../wire/address.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
 import { FakeEngine } from '../support/fake-engine.ts';
@@ -52,7 +51,7 @@ function daemon(changed: Partial<AttachmentsOptions> = {}) {
     log,
     bootId: 'boot-1',
     queues: 2,
-    offload: { tun: 1, port: 0 },
+    offload: 1,
     mtu: () => 1450,
     gsoLimits: () => ({ maxSegments: 44, maxSize: 65536 }),
     ...changed,
@@ -101,7 +100,7 @@ describe('attach', () => {
     expect(namespace.run('ip', '-6', 'route')).toMatch(/^default dev eth0/m);
 
     const [[port, spec]] = [...engine.ports];
-    expect(spec).toMatchObject({ kind: 'pod', mtu: 1450, flags: 0 });
+    expect(spec).toMatchObject({ kind: 'pod', mtu: 1450 });
     expect(spec.fds).toHaveLength(2);
     expect(Object.fromEntries(engine.routes)).toEqual({
       '10.244.1.2/32': [{ kind: 'port', port }],
@@ -123,15 +122,6 @@ describe('attach', () => {
     );
     await attachments.attach({ id: 'a', ifname: 'eth0', netns: namespace.path });
     expect(addressesOf(namespace)).toContain('fd00:244:1::2/128');
-    await engine.stop();
-  });
-
-  it('takes the offloads that the kernel has', async () => {
-    const { attachments, engine } = daemon({ offload: { tun: 0x7f & 0x6f, port: 7 } });
-    await attachments.attach({ id: 'a', ifname: 'eth0', netns: pod().path });
-    const [[, spec]] = [...engine.ports];
-    expect(spec.flags).toBe(7);
-    expect(probeOffloads(spec.fds[0])).toBeGreaterThan(0);
     await engine.stop();
   });
 

@@ -3,6 +3,8 @@
  * real descriptors. `failing` makes a call throw, to see what the caller then undoes.
  */
 
+import type { EngineCounters, Step } from '../../engine/engine.ts';
+import { verdictNames } from '../../engine/verdict.ts';
 import type { Path } from '../../routing/path.ts';
 import { addressOf, Errno, errno, libc } from '../../sys/libc.ts';
 import { formatPrefix, type Prefix } from '../../wire/prefix.ts';
@@ -11,7 +13,6 @@ interface PortSpec {
   readonly kind: 'pod' | 'host';
   readonly mtu: number;
   readonly fds: readonly number[];
-  readonly flags: number;
 }
 
 export class FakeEngine {
@@ -48,6 +49,19 @@ export class FakeEngine {
 
   deadPorts(): number[] {
     return [...this.ports].filter(([, { fds }]) => fds.some((fd) => this.#isDead(fd))).map(([port]) => port);
+  }
+
+  counters(): EngineCounters {
+    const none = { packets: 0, bytes: 0 };
+    const verdicts = Object.fromEntries(verdictNames.slice(1).map((name) => [name, 0]));
+    return { verdicts, port: () => ({ rx: none, tx: none, drops: 0 }), remotes: new Map() };
+  }
+
+  explain(): Step[] {
+    return [
+      { step: 'parse', detail: 'a packet' },
+      { step: 'verdict', detail: 'no route to the destination', verdict: 'no-route' },
+    ];
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,101 @@
+/**
+ * What a running node answers: `NodeService` on the parts of a node. Values are put into words in views.ts; what a request
+ * does is done by the parts.
+ */
+import { hostname } from 'node:os';
+import type { Attachments } from '../cni/attachments.ts';
+import type { Engine } from '../engine/engine.ts';
+import { type Address, formatAddress } from '../wire/address.ts';
+import { formatPrefix } from '../wire/prefix.ts';
+import type { NodeConfig } from './config/node-config.ts';
+import { type Fabric, podMtu } from './fabric.ts';
+import type { Offloads } from './offload.ts';
+import type { NodeService, Status } from './service.ts';
+import type { Underlay } from './underlay.ts';
+import {
+  attachResult,
+  dropsView,
+  podsView,
+  portNames,
+  routeCounts,
+  routesView,
+  tunnelsView,
+  vtepView,
+  whyView,
+} from './views.ts';
+
+export interface NodeParts {
+  /** As it is now. */
+  config(): NodeConfig;
+  readonly configPath: string;
+  readonly version: string;
+  readonly underlay: Underlay;
+  readonly engine: Pick<Engine, 'counters' | 'explain'>;
+  readonly fabric: Fabric;
+  readonly attachments: Attachments;
+  readonly workers: number;
+  readonly offloads: Offloads;
+  /** The node's port in the engine and its addresses there. */
+  readonly hostPort: number;
+  readonly hostAddresses: readonly Address[];
+}
+
+export function createNodeService(parts: NodeParts): NodeService {
+  const { engine, attachments } = parts;
+  const { table } = parts.fabric;
+  const started = performance.now();
+  return {
+    status: async () => ({
+      ...statusView(parts),
+      uptimeSeconds: Math.floor((performance.now() - started) / 1000),
+    }),
+    attach: async (request) => attachResult(await attachments.attach(request)),
+    detach: (request) => attachments.detach(request),
+    pods: async () => podsView(attachments, engine.counters()),
+    async routes(address) {
+      const names = portNames(attachments, parts.hostPort, parts.config().host.interface);
+      return routesView(table, names, address);
+    },
+    tunnels: async () => tunnelsView(table, engine.counters()),
+    drops: async () => dropsView(engine.counters()),
+    why: async (packet) => whyView(engine.explain(packet)),
+    async metrics() {
+      const counters = engine.counters();
+      return {
+        verdicts: counters.verdicts,
+        drops: dropsView(counters),
+        pods: podsView(attachments, counters),
+        tunnels: tunnelsView(table, counters),
+        routes: routeCounts(table),
+      };
+    },
+  };
+}
+
+function statusView(parts: NodeParts): Omit<Status, 'uptimeSeconds'> {
+  const config = parts.config();
+  const { node, encap, pods, host } = config;
+  const vteps = parts.underlay.addresses.map((address) => vtepView(address, encap.vxlan));
+  return {
+    node: node.name ?? hostname(),
+    version: parts.version,
+    pid: process.pid,
+    workers: parts.workers,
+    offload: parts.offloads.states,
+    vtep: vteps[0],
+    vteps,
+    encap: { type: encap.type, when: encap.when },
+    pods: parts.attachments.list().length,
+    routes: parts.fabric.table.size,
+    bgp: { peers: 0, established: 0 },
+    cidrs: pods.cidrs.map(formatPrefix),
+    mtu: podMtu(config, parts.underlay),
+    host: {
+      interface: host.interface,
+      ips: parts.hostAddresses.map(formatAddress),
+      natOutgoing: host.natOutgoing,
+    },
+    config: parts.configPath,
+    state: config.state,
+  };
+}

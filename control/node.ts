@@ -1,0 +1,266 @@
+/**
+ * The composition root: puts a node together from its configuration, in an order in which every step finds what it needs
+ * and a failing one is undone, applies changes, and takes it apart again. What the parts do is in the parts.
+ *
+ *   checks ▸ state folder ▸ underlay ▸ host port ▸ engine ▸ routes ▸ NAT ▸ pods of an earlier daemon ▸ timers
+ *
+ * What serves pods that stay over a restart stays with them: the host port, the kernel's routes and the NAT table (without
+ * which an answer that comes meanwhile would meet the node's own TCP, and be reset). A node without pods leaves nothing.
+ */
+import { closeSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Attachments } from '../cni/attachments.ts';
+import type { Log } from '../cni/host.ts';
+import { emptyState } from '../cni/ipam/allocator.ts';
+import { hostAddress } from '../cni/ipam/pool.ts';
+import { AttachmentStore } from '../cni/store.ts';
+import { probeUdp } from '../engine/device/underlay.ts';
+import { Engine, type EngineOptions } from '../engine/engine.ts';
+import { openRtnetlink } from '../sys/rtnetlink.ts';
+import { type Address, formatAddress } from '../wire/address.ts';
+import { vtepMac } from '../wire/mac.ts';
+import { Cleanup } from './cleanup.ts';
+import type { NodeConfig } from './config/node-config.ts';
+import { codeOf, WeftError } from './errors.ts';
+import { openFabric, podMtu } from './fabric.ts';
+import { openHostPort, removeHostPort } from './host-port.ts';
+import { openKernelRoutes } from './kernel-routes.ts';
+import { Nat } from './nat.ts';
+import { createNodeService } from './node-service.ts';
+import { decideOffloads, gsoLimits, type Offloads } from './offload.ts';
+import { checkPrivileges, checkTun, claim } from './preflight.ts';
+import { refuseRestartOnly } from './reload.ts';
+import type { RunningNode } from './service.ts';
+import { startTicker } from './ticker.ts';
+import { openUnderlay, type Underlay } from './underlay.ts';
+
+/** What the caller of `startNode` provides. */
+export interface NodeContext {
+  /** Path and version, for `weft status`. */
+  readonly configPath: string;
+  readonly version: string;
+  readonly log: Log;
+  /** The node cannot go on, e.g. a worker thread has ended; it should be stopped and started anew. */
+  onFailure(error: Error): void;
+  /** Other than the real one in tests. */
+  readonly startEngine?: (options: EngineOptions) => EngineHandle;
+}
+
+/** What the node needs of the engine. */
+export type EngineHandle = Pick<
+  Engine,
+  'addPort' | 'removePort' | 'setRoute' | 'removeRoute' | 'deadPorts' | 'counters' | 'explain' | 'stop'
+>;
+
+/** How often to look for pods that are gone and for changes of the underlay, milliseconds. */
+const TICK = 250;
+/** More threads than this share the underlay's queues without gain. */
+const MOST_WORKERS = 8;
+
+/**
+ * Resolves when the node forwards, the pods of an earlier daemon included. Rejects, with everything as it was before, when
+ * a part of the configuration does not fit this machine (WeftError, SysError: with a code and what to do).
+ */
+export async function startNode(config: NodeConfig, context: NodeContext): Promise<RunningNode> {
+  const cleanup = new Cleanup(context.log);
+  try {
+    return await build(config, context, cleanup);
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}
+
+async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup): Promise<RunningNode> {
+  const { log } = context;
+  const { cidrs } = initial.pods;
+  const hostInterface = initial.host.interface;
+  let config = initial;
+  if (config.bgp) log.warn({}, "this version has no BGP: the section 'bgp' of the configuration is not used");
+
+  checkPrivileges();
+  checkTun();
+  const underlay = openUnderlay({ addresses: config.node.address, hostInterface });
+  cleanup.add(() => underlay.close());
+  cleanup.add(await claim(exclusive(config, underlay)));
+  const store = openStore(config.state, log);
+  cleanup.add(() => store.close());
+  const isEmpty = () => store.all().length === 0;
+
+  const netlink = openRtnetlink();
+  cleanup.add(() => netlink.close());
+  cleanup.add(() => isEmpty() && removeHostPort(hostInterface, netlink));
+  const workers = workerCount(config);
+  const hostAddresses = cidrs.map(hostAddress);
+  const hostMtu = podMtu(config, underlay);
+  const { fds, index, offloads } = openHostPort({
+    name: hostInterface,
+    queues: workers,
+    chooseOffloads: (tun) => decideOffloads(config.engine.offload, { tun, ...probeUdp() }),
+    mtu: hostMtu,
+    gso: gsoLimits(hostMtu),
+    addresses: hostAddresses,
+    netlink,
+    log,
+  });
+  const engine = openEngine(
+    engineOptions(config, context, { underlay, workers, hostAddresses, offloads }),
+    context,
+    fds,
+  );
+  cleanup.add(() => engine.stop());
+  const hostPort = engine.addPort({ kind: 'host', mtu: hostMtu, fds });
+
+  const kernel = openKernelRoutes({
+    netlink,
+    hostPort: { index, mtu: hostMtu },
+    sources: hostAddresses,
+    log,
+  });
+  cleanup.add(() => isEmpty() && kernel.removeAll());
+  const nat = new Nat({
+    hostInterface,
+    folder: config.state,
+    onError: (error) => log.error({ err: error }, 'what pods send to outside may not be masqueraded'),
+  });
+  cleanup.add(() => isEmpty() && config.host.natOutgoing && nat.apply(undefined));
+  cleanup.add(() => nat.close());
+  const fabric = openFabric(
+    { engine, kernel, nat, underlay, hostPort, hostAddresses, hostMtu, cidrs },
+    config,
+  );
+  await fabric.apply(config);
+  kernel.removeStale();
+
+  const attachments = new Attachments({
+    store,
+    ipam: emptyState(cidrs),
+    ports: engine,
+    routes: fabric,
+    log,
+    bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    queues: workers,
+    offload: offloads.tun,
+    mtu: () => podMtu(config, underlay),
+    gsoLimits,
+  });
+  cleanup.add(() => attachments.close());
+  await attachments.recover();
+
+  const ticker = startTicker(
+    TICK,
+    async () => {
+      await attachments.check();
+      if (underlay.changed()) {
+        fabric.refresh();
+        kernel.repair();
+      }
+      if (engine.deadPorts().includes(hostPort)) {
+        throw new Error(`${hostInterface} was deleted: the node is cut off from the fabric; restart weft`);
+      }
+    },
+    log,
+  );
+  cleanup.add(() => ticker.stop());
+
+  const { configPath, version } = context;
+  const service = createNodeService({
+    config: () => config,
+    configPath,
+    version,
+    underlay,
+    engine,
+    fabric,
+    attachments,
+    workers,
+    offloads,
+    hostPort,
+    hostAddresses,
+  });
+  const reload = async (next: NodeConfig) => {
+    refuseRestartOnly(config, next);
+    podMtu(next, underlay);
+    await fabric.apply(next);
+    config = next;
+  };
+  return { service, reload, stop: () => cleanup.run() };
+}
+
+/** What two nodes of one network namespace cannot share though the kernel would let them. */
+function exclusive({ host, encap }: NodeConfig, { addresses }: Underlay): string[] {
+  return [
+    host.interface,
+    ...addresses.map(({ address }) => `${formatAddress(address)} port ${encap.vxlan.port}`),
+  ];
+}
+
+function openStore(folder: string, log: Log): AttachmentStore {
+  try {
+    return new AttachmentStore(folder, log);
+  } catch (error) {
+    if (codeOf(error) === 'in-use') throw error;
+    throw new WeftError('failed', `state: ${folder} cannot be used: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function workerCount({ engine }: NodeConfig): number {
+  return engine.workers === 'auto' ? Math.min(availableParallelism(), MOST_WORKERS) : engine.workers;
+}
+
+interface EngineSurroundings {
+  readonly underlay: Underlay;
+  readonly workers: number;
+  readonly hostAddresses: readonly Address[];
+  readonly offloads: Offloads;
+}
+
+function engineOptions(
+  config: NodeConfig,
+  context: NodeContext,
+  surroundings: EngineSurroundings,
+): EngineOptions {
+  const { encap, engine } = config;
+  const { workers, hostAddresses, offloads } = surroundings;
+  const addresses = surroundings.underlay.addresses.map(({ address }) => address);
+  const first = (family: 4 | 6, list: readonly Address[]) =>
+    list.find((address) => address.family === family);
+  const [vtep4, vtep6] = [first(4, addresses), first(6, addresses)];
+  // ICMP errors come from the node as pods know it.
+  const [router4, router6] = [first(4, hostAddresses) ?? vtep4, first(6, hostAddresses) ?? vtep6];
+  return {
+    underlay: {
+      addresses,
+      vxlanPort: encap.vxlan.port,
+      workers,
+      sourcePorts: engine.sourcePorts,
+      vxlan: encap.receive.includes('vxlan'),
+      ipip: encap.receive.includes('ipip'),
+      gro: offloads.gro,
+    },
+    vni: encap.vxlan.vni,
+    mac4: vtep4 && vtepMac(vtep4),
+    mac6: vtep6 && vtepMac(vtep6),
+    segment: offloads.segment,
+    join: offloads.join,
+    router: { ...(router4 && { v4: router4.words[0] }), ...(router6 && { v6: router6.words }) },
+    onFailure: context.onFailure,
+  };
+}
+
+/** Closes the host port's descriptors when there will be no engine to do it. */
+function openEngine(options: EngineOptions, context: NodeContext, fds: readonly number[]): EngineHandle {
+  try {
+    return context.startEngine ? context.startEngine(options) : new Engine(options);
+  } catch (error) {
+    for (const fd of fds) closeSync(fd);
+    if (codeOf(error) !== 'EADDRINUSE') throw error;
+    throw new WeftError(
+      'in-use',
+      `encap.vxlan.port: UDP port ${options.underlay.vxlanPort} of an underlay address is in use, by a kernel VXLAN ` +
+        'device (ip -d link show type vxlan) or another program (ss -ulpn); remove that, or choose another port',
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * A node's state as `weft status`, `pods`, `routes`, `tunnels`, `drops` and the metrics show it: values of other parts put
+ * into the words of the interface. Changes nothing.
+ */
+import type { Attachment } from '../cni/attachment.ts';
+import type { Attachments } from '../cni/attachments.ts';
+import type { EngineCounters, Step } from '../engine/engine.ts';
+import { isDrop, Verdict, verdictNames } from '../engine/verdict.ts';
+import type { Path } from '../routing/path.ts';
+import type { Candidate, RouteTable, Route as TableRoute } from '../routing/route-table.ts';
+import { type Address, formatAddress } from '../wire/address.ts';
+import { formatMac, vtepMac } from '../wire/mac.ts';
+import { formatPrefix, hostPrefix, type Prefix } from '../wire/prefix.ts';
+import type { AttachResult, Drops, NextHop, Pod, Route, Tunnel, Vtep, WhyResult } from './service.ts';
+import type { UnderlayAddress } from './underlay.ts';
+
+const NO_TRAFFIC = { packets: 0, bytes: 0 };
+
+export function attachResult({ ifname, ips, mtu, mac }: Attachment): AttachResult {
+  return { interface: ifname, ips: ips.map((ip) => formatPrefix(hostPrefix(ip))), mtu, mac };
+}
+
+/** What another node has to know of this one. */
+export function vtepView(
+  underlay: UnderlayAddress,
+  vxlan: { readonly vni: number; readonly port: number },
+): Vtep {
+  const { address, mtu } = underlay;
+  return {
+    address: formatAddress(address),
+    mac: formatMac(vtepMac(address)),
+    ...vxlan,
+    interface: underlay.interface,
+    mtu,
+  };
+}
+
+export function podsView(attachments: Attachments, counters: EngineCounters): Pod[] {
+  return attachments.list().map(({ attachment, port }) => {
+    const { id, ifname, netns, mtu, mac } = attachment;
+    const traffic = port === undefined ? undefined : counters.port(port);
+    return {
+      id,
+      ifname,
+      netns,
+      ips: attachResult(attachment).ips,
+      mtu,
+      mac,
+      state: port === undefined ? 'waiting' : 'forwarding',
+      rx: traffic?.rx ?? NO_TRAFFIC,
+      tx: traffic?.tx ?? NO_TRAFFIC,
+      drops: traffic?.drops ?? 0,
+    };
+  });
+}
+
+/** What a port of the engine is called: 'ID/IFNAME' of a pod, the name of the node's own interface. */
+export type PortNames = (port: number) => string;
+
+export function portNames(attachments: Attachments, hostPort: number, hostInterface: string): PortNames {
+  const names = new Map(
+    attachments.list().map(({ attachment, port }) => [port, `${attachment.id}/${attachment.ifname}`]),
+  );
+  return (port) => (port === hostPort ? hostInterface : (names.get(port) ?? String(port)));
+}
+
+/** All routes sorted by prefix, IPv4 first; with an address the best of the longest prefix that contains it. */
+export function routesView(table: RouteTable, names: PortNames, address?: Address): Route[] {
+  if (address) {
+    const route = table.lookup(address);
+    return route ? [routeView(route.prefix, route.candidates[0], true, names)] : [];
+  }
+  return [...table].sort(byPrefix).flatMap(({ prefix, candidates }) => {
+    return candidates.map((candidate, i) => routeView(prefix, candidate, i === 0, names));
+  });
+}
+
+function routeView(prefix: Prefix, { source, paths }: Candidate, best: boolean, names: PortNames): Route {
+  const nextHops = paths.map((path) => nextHopView(path, names));
+  return { prefix: formatPrefix(prefix), source, nextHops, best };
+}
+
+function nextHopView(path: Path, names: PortNames): NextHop {
+  switch (path.kind) {
+    case 'port':
+      return { via: null, encap: 'local', port: names(path.port) };
+    case 'unreachable':
+      return { via: null, encap: 'unreachable' };
+    case 'vxlan': {
+      const { via, mac, vni, udpPort, mtu } = path;
+      return { via: formatAddress(via), encap: 'vxlan', port: udpPort, vni, mac: formatMac(mac), mtu };
+    }
+    default:
+      return { via: formatAddress(path.via), encap: path.kind, mtu: path.mtu };
+  }
+}
+
+function byPrefix(a: TableRoute, b: TableRoute): number {
+  const family = a.prefix.address.family - b.prefix.address.family;
+  if (family !== 0) return family;
+  const word = a.prefix.address.words.findIndex((value, i) => value !== b.prefix.address.words[i]);
+  if (word === -1) return a.prefix.length - b.prefix.length;
+  return a.prefix.address.words[word] - b.prefix.address.words[word];
+}
+
+export function tunnelsView(table: RouteTable, counters: EngineCounters): Tunnel[] {
+  const remotes = new Map<string, { encaps: Set<string>; mtu: number; routes: number }>();
+  for (const { candidates } of table) {
+    for (const path of candidates[0].paths) {
+      if (path.kind === 'port' || path.kind === 'unreachable') continue;
+      const key = formatAddress(path.via);
+      const known = remotes.get(key) ?? { encaps: new Set(), mtu: path.mtu, routes: 0 };
+      remotes.set(key, known);
+      known.encaps.add(path.kind);
+      known.mtu = Math.min(known.mtu, path.mtu);
+      known.routes++;
+    }
+  }
+  return [...remotes].sort().map(([remote, { encaps, mtu, routes }]) => {
+    const traffic = counters.remotes.get(remote);
+    return {
+      remote,
+      encap: [...encaps].sort().join('+'),
+      mtu,
+      routes,
+      rx: traffic?.rx ?? NO_TRAFFIC,
+      tx: traffic?.tx ?? NO_TRAFFIC,
+      lastSeen: traffic?.lastSeen ? new Date(traffic.lastSeen).toISOString() : null,
+    };
+  });
+}
+
+const DROP_NAMES = Object.values(Verdict)
+  .filter(isDrop)
+  .map((verdict) => verdictNames[verdict]);
+
+export function dropsView({ verdicts }: EngineCounters): Drops {
+  return Object.fromEntries(DROP_NAMES.map((name) => [name, verdicts[name]]));
+}
+
+export function whyView(steps: readonly Step[]): WhyResult {
+  const last = steps[steps.length - 1];
+  return {
+    verdict: last.verdict ?? '',
+    reason: last.detail,
+    steps: steps.slice(0, -1).map(({ step, detail }) => ({ step, detail })),
+  };
+}
+
+/** Number of prefixes by source of their best route. */
+export function routeCounts(table: RouteTable): Record<Route['source'], number> {
+  const counts = { static: 0, bgp: 0, local: 0, host: 0 };
+  for (const { candidates } of table) counts[candidates[0].source]++;
+  return counts;
+}
