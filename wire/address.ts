@@ -32,7 +32,8 @@ const parse4 = (text: string, whole: string): number => {
   if (parts.length !== 4) return fail('write four numbers with dots (10.244.1.5), or IPv6 (fd00::5)');
   let word = 0;
   for (const part of parts) {
-    if (!/^[0-9]{1,3}$/.test(part) || Number(part) > 255) return fail(`'${part}' is not a number from 0 to 255`);
+    if (!/^[0-9]{1,3}$/.test(part) || Number(part) > 255)
+      return fail(`'${part}' is not a number from 0 to 255`);
     if (part.length > 1 && part.startsWith('0')) return fail(`'${part}' has a leading zero`);
     word = word * 256 + Number(part);
   }
@@ -54,7 +55,8 @@ const parse6 = (text: string): number[] => {
         const word = parse4(part, text);
         return [word >>> 16, word & 0xffff];
       }
-      if (!/^[0-9a-fA-F]{1,4}$/.test(part)) return fail(`'${part}' is not a group of 1 to 4 hexadecimal digits`);
+      if (!/^[0-9a-fA-F]{1,4}$/.test(part))
+        return fail(`'${part}' is not a group of 1 to 4 hexadecimal digits`);
       return [Number.parseInt(part, 16)];
     });
   };
@@ -67,7 +69,8 @@ const parse6 = (text: string): number[] => {
 };
 
 /** Dotted decimal, or RFC 5952. */
-export const formatAddress = ({ family, words }: Address): string => (family === 4 ? format4(words[0]) : format6(words));
+export const formatAddress = ({ family, words }: Address): string =>
+  family === 4 ? format4(words[0]) : format6(words);
 
 const format4 = (word: number): string => [24, 16, 8, 0].map((shift) => (word >>> shift) & 255).join('.');
 
@@ -102,7 +105,7 @@ export const addressEquals = (a: Address, b: Address): boolean =>
 export const addressToBytes = ({ words }: Address): Uint8Array => {
   const bytes = new Uint8Array(words.length * 4);
   const view = new DataView(bytes.buffer);
-  words.forEach((word, i) => view.setUint32(i * 4, word));
+  for (const [i, word] of words.entries()) view.setUint32(i * 4, word);
   return bytes;
 };
 

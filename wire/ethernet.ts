@@ -1,4 +1,7 @@
-// Ethernet header as functions over (view, offset): two addresses and a type; LENGTH bytes are known to be there.
+// Ethernet header (IEEE 802.3, RFC 894) as functions over (view, offset); LENGTH bytes are known to be there.
+//
+//   0                      6                      12            14
+//   | destination address  |    source address    |  EtherType  |
 
 import type { Mac } from './mac.ts';
 

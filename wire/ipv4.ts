@@ -26,6 +26,7 @@ const DESTINATION = 16;
 export const MIN_LENGTH = 20;
 
 const DONT_FRAGMENT = 0x4000;
+const MORE_FRAGMENTS = 0x2000;
 const MORE_FRAGMENTS_OR_OFFSET = 0x3fff;
 const OFFSET = 0x1fff;
 const ONES = 0xffff;
@@ -34,17 +35,23 @@ const ONES = 0xffff;
 export const headerLength = (v: DataView, o: number): number => (v.getUint8(o) & 15) << 2;
 /** Bytes of header and payload. */
 export const totalLength = (v: DataView, o: number): number => v.getUint16(o + TOTAL_LENGTH);
-export const setTotalLength = (v: DataView, o: number, bytes: number): void => v.setUint16(o + TOTAL_LENGTH, bytes);
+export const setTotalLength = (v: DataView, o: number, bytes: number): void =>
+  v.setUint16(o + TOTAL_LENGTH, bytes);
 /** DSCP (6 bits) and ECN (2 bits). */
 export const tos = (v: DataView, o: number): number => v.getUint8(o + TOS);
 export const identification = (v: DataView, o: number): number => v.getUint16(o + IDENTIFICATION);
-export const setIdentification = (v: DataView, o: number, id: number): void => v.setUint16(o + IDENTIFICATION, id);
+export const setIdentification = (v: DataView, o: number, id: number): void =>
+  v.setUint16(o + IDENTIFICATION, id);
 /** Flags (3 bits) and fragment offset (13 bits, in units of 8 bytes). */
 export const fragmentField = (v: DataView, o: number): number => v.getUint16(o + FRAGMENT);
-export const setFragmentField = (v: DataView, o: number, field: number): void => v.setUint16(o + FRAGMENT, field);
+export const setFragmentField = (v: DataView, o: number, field: number): void =>
+  v.setUint16(o + FRAGMENT, field);
 export const dontFragment = (v: DataView, o: number): boolean => (fragmentField(v, o) & DONT_FRAGMENT) !== 0;
+export const moreFragments = (v: DataView, o: number): boolean =>
+  (fragmentField(v, o) & MORE_FRAGMENTS) !== 0;
 /** True for every fragment, the first included. */
-export const isFragment = (v: DataView, o: number): boolean => (fragmentField(v, o) & MORE_FRAGMENTS_OR_OFFSET) !== 0;
+export const isFragment = (v: DataView, o: number): boolean =>
+  (fragmentField(v, o) & MORE_FRAGMENTS_OR_OFFSET) !== 0;
 /** In units of 8 bytes. */
 export const fragmentOffset = (v: DataView, o: number): number => fragmentField(v, o) & OFFSET;
 export const ttl = (v: DataView, o: number): number => v.getUint8(o + TTL);
@@ -60,15 +67,19 @@ const headerSum = (v: DataView, o: number): number => {
   return foldChecksum(sum);
 };
 
+/** Whether the header checksum is right. The length field (IHL) has been checked. */
 export const verifyHeaderChecksum = (v: DataView, o: number): boolean => headerSum(v, o) === ONES;
 
-/** Computes the header checksum anew and stores it. */
+/** Computes the header checksum anew and stores it. The length field (IHL) has been checked. */
 export const updateHeaderChecksum = (v: DataView, o: number): void => {
   v.setUint16(o + CHECKSUM, 0);
   v.setUint16(o + CHECKSUM, ~headerSum(v, o) & ONES, true);
 };
 
-/** Replaces the word at `at` and adjusts the checksum by the difference: HC' = ~(~HC + ~m + m') (RFC 1624 eqn. 3). */
+/**
+ * Replaces the word at `at` and adjusts the checksum by the difference: HC' = ~(~HC + ~m + m') (RFC 1624 eqn. 3). Gives
+ * what computing anew gives, to the bit: both sums are above zero, since no header's words are all zero.
+ */
 const replaceWord = (v: DataView, o: number, at: number, word: number): void => {
   const old = v.getUint16(at, true);
   v.setUint16(at, word, true);
@@ -76,10 +87,11 @@ const replaceWord = (v: DataView, o: number, at: number, word: number): void => 
   v.setUint16(o + CHECKSUM, ~foldChecksum(sum) & ONES, true);
 };
 
-/** TTL less one; the caller has seen that it is at least one. */
+/** TTL less one, checksum adjusted; the caller has seen that it is at least one. */
 export const decrementTtl = (v: DataView, o: number): void =>
   replaceWord(v, o, o + TTL, v.getUint16(o + TTL, true) - 1);
 
+/** Sets DSCP and ECN, checksum adjusted. */
 export const changeTos = (v: DataView, o: number, value: number): void =>
   replaceWord(v, o, o, v.getUint8(o) | (value << 8));
 

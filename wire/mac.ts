@@ -9,7 +9,9 @@ export type Mac = number & { readonly [mac]: true };
 /** Reads six pairs of hexadecimal digits with colons. @throws AddressError */
 export const parseMac = (text: string): Mac => {
   if (!/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/.test(text)) {
-    throw new AddressError(`'${text}' is not a MAC address: write six pairs of digits, such as 02:00:00:00:00:02`);
+    throw new AddressError(
+      `'${text}' is not a MAC address: write six pairs of digits, such as 02:00:00:00:00:02`,
+    );
   }
   return Number.parseInt(text.replaceAll(':', ''), 16) as Mac;
 };

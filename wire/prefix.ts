@@ -28,7 +28,7 @@ export const parsePrefix = (text: string): Prefix => {
   }
   const address = parseAddress(addressText);
   const bits = familyBits(address.family);
-  const length = /^[0-9]{1,3}$/.test(lengthText) ? Number(lengthText) : Number.NaN;
+  const length = /^(0|[1-9][0-9]{0,2})$/.test(lengthText) ? Number(lengthText) : Number.NaN;
   if (!(length <= bits)) throw new AddressError(`'${text}': the prefix length is a number from 0 to ${bits}`);
   const masked = maskAddress(address, length);
   if (!addressEquals(masked, address)) {
@@ -47,7 +47,8 @@ export const prefixEquals = (a: Prefix, b: Prefix): boolean =>
   a.length === b.length && addressEquals(a.address, b.address);
 
 export const prefixContains = (prefix: Prefix, address: Address): boolean =>
-  prefix.address.family === address.family && addressEquals(maskAddress(address, prefix.length), prefix.address);
+  prefix.address.family === address.family &&
+  addressEquals(maskAddress(address, prefix.length), prefix.address);
 
 export const prefixesOverlap = (a: Prefix, b: Prefix): boolean =>
   a.length <= b.length ? prefixContains(a, b.address) : prefixContains(b, a.address);

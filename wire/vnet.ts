@@ -5,11 +5,15 @@
 
 export const LENGTH = 10;
 
+/** needsChecksum: checksumStart and checksumOffset say what to complete. dataValid: verified already. */
 export const Flag = { needsChecksum: 1, dataValid: 2 } as const;
+/** `udp` is UFO, fragments; `udpL4` datagrams (USO); `ecn` goes with the TCP types: CWR on the first segment only. */
 export const Gso = { none: 0, tcpv4: 1, udp: 3, tcpv6: 4, udpL4: 5, ecn: 0x80 } as const;
 
 export const flags = (v: DataView, o: number): number => v.getUint8(o);
 export const gsoType = (v: DataView, o: number): number => v.getUint8(o + 1);
+/** Bytes before the payload: a hint, not to be trusted. */
+export const headerLength = (v: DataView, o: number): number => v.getUint16(o + 2, true);
 /** Payload bytes of each segment. */
 export const gsoSize = (v: DataView, o: number): number => v.getUint16(o + 4, true);
 /** Bytes from the packet's start to where the checksum begins; and from there to its field. */
