@@ -24,6 +24,8 @@ export interface NodeConfig {
     /** 'cross-subnet': direct inside the subnet of an underlay address. */
     readonly when: 'always' | 'cross-subnet';
     readonly vxlan: { readonly vni: number; readonly port: number };
+    /** Tunnels that are open, to receive and to send: those that routes use, and any other that peers may send. */
+    readonly receive: readonly Exclude<EncapType, 'direct'>[];
   };
   readonly engine: {
     readonly workers: number | 'auto';
@@ -35,7 +37,7 @@ export interface NodeConfig {
   readonly host: { readonly interface: string; readonly natOutgoing: boolean };
   /** Several with the same `to` share its flows (ECMP). */
   readonly routes: readonly StaticRoute[];
-  readonly bgp: BgpConfig | undefined;
+  readonly bgp?: BgpConfig | undefined;
   /** Absolute path of a folder. */
   readonly state: string;
   readonly api: {
@@ -44,7 +46,7 @@ export interface NodeConfig {
     /** Name or number of the group that may use it too. */
     readonly group: string | number | undefined;
   };
-  readonly metrics: { readonly listen: ListenAddress } | undefined;
+  readonly metrics?: { readonly listen: ListenAddress } | undefined;
 }
 
 export type EncapType = 'vxlan' | 'ipip' | 'direct';
