@@ -12,11 +12,11 @@ const HEADROOM = 64;
 export class DerivedPackets {
   readonly batch: Batch = createBatch(CAPACITY);
   readonly #arena: number;
-  #next: number;
+  #next = 0;
 
   constructor(memory: PacketMemory) {
     this.#arena = memory.reserve(ARENA);
-    this.#next = this.#arena;
+    this.reset();
   }
 
   /** Whether `packets` of at most `length` bytes each can still be made before the next reset. */
