@@ -7,9 +7,9 @@
 import * as vxlan from '../encap/vxlan.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { PacketMemory } from './memory.ts';
-import { Limits } from './tables/limits.ts';
 import * as adjacencies from './tables/adjacencies.ts';
 import type { Tables } from './tables/buffers.ts';
+import { Limits } from './tables/limits.ts';
 
 const ENTRY = 96;
 const TEMPLATE_4 = 34;
@@ -64,7 +64,8 @@ export class AdjacencyCache {
     view.setUint16(at + 2, adjacencies.udpPort(table, adjacency));
     const words = v4 ? 1 : 4;
     const address = at + (v4 ? 4 : 8);
-    for (let w = 0; w < words; w++) view.setInt32(address + 4 * w, adjacencies.outerWord(table, adjacency, w));
+    for (let w = 0; w < words; w++)
+      view.setInt32(address + 4 * w, adjacencies.outerWord(table, adjacency, w));
     if (adjacencies.kind(table, adjacency) !== adjacencies.AdjacencyKind.vxlan) return;
     const header = {
       vni: adjacencies.vni(table, adjacency),

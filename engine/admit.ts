@@ -102,6 +102,7 @@ const refuseDestination6 = (view: DataView, at: number): Verdict => {
   if (first >>> 24 === 0xff) return Verdict.multicast;
   if (first >>> 22 === 0x3fa) return Verdict.martian;
   const low = ipv6.destinationWord(view, at, 3);
-  const none = first === 0 && ipv6.destinationWord(view, at, 1) === 0 && ipv6.destinationWord(view, at, 2) === 0;
+  const none =
+    first === 0 && ipv6.destinationWord(view, at, 1) === 0 && ipv6.destinationWord(view, at, 2) === 0;
   return none && low <= 1 ? Verdict.martian : Verdict.pending;
 };

@@ -1,10 +1,10 @@
 // Puts a forwarder together from what control prepared: used by the worker thread and, on memory devices, by tests.
 
-import { AdjacencyCache } from './adjacency-cache.ts';
-import type { Receiver } from './arrivals.ts';
 import * as ipip from '../encap/ipip.ts';
 import * as vxlan from '../encap/vxlan.ts';
 import type { Mac } from '../wire/mac.ts';
+import { AdjacencyCache } from './adjacency-cache.ts';
+import type { Receiver } from './arrivals.ts';
 import type { PacketIo } from './device/io.ts';
 import { Forwarder } from './forwarder.ts';
 import type { RouterAddresses } from './icmp-errors.ts';

@@ -1,6 +1,13 @@
 // Counting on the data path: a packet once, by its verdict, and what ports and remotes show for it.
 
-import { type Counters, PortCounter, portCell, RemoteCounter, remoteCell, verdictCell } from './tables/counters.ts';
+import {
+  type Counters,
+  PortCounter,
+  portCell,
+  RemoteCounter,
+  remoteCell,
+  verdictCell,
+} from './tables/counters.ts';
 import { Verdict } from './verdict.ts';
 
 export type { Counters };
@@ -28,7 +35,12 @@ export const countDelivered = (counters: Counters, port: number, packets: number
 };
 
 /** @param bytes of the inner packets */
-export const countEncapsulated = (counters: Counters, remote: number, packets: number, bytes: number): void => {
+export const countEncapsulated = (
+  counters: Counters,
+  remote: number,
+  packets: number,
+  bytes: number,
+): void => {
   counters[verdictCell(Verdict.encapsulated)] += packets;
   counters[remoteCell(remote, RemoteCounter.sentPackets)] += packets;
   counters[remoteCell(remote, RemoteCounter.sentBytes)] += bytes;

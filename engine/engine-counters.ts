@@ -56,7 +56,10 @@ export const readCounters = (
         .map((verdict) => [verdictNames[verdict], sumCell(blocks, verdictCell(verdict))]),
     ),
     port: (id) => ({
-      rx: { packets: ofPort(id, PortCounter.deliveredPackets), bytes: ofPort(id, PortCounter.deliveredBytes) },
+      rx: {
+        packets: ofPort(id, PortCounter.deliveredPackets),
+        bytes: ofPort(id, PortCounter.deliveredBytes),
+      },
       tx: { packets: ofPort(id, PortCounter.takenPackets), bytes: ofPort(id, PortCounter.takenBytes) },
       drops: ofPort(id, PortCounter.drops),
     }),
@@ -64,8 +67,14 @@ export const readCounters = (
       remotes.map(({ id, address }) => [
         formatAddress(address),
         {
-          rx: { packets: ofRemote(id, RemoteCounter.receivedPackets), bytes: ofRemote(id, RemoteCounter.receivedBytes) },
-          tx: { packets: ofRemote(id, RemoteCounter.sentPackets), bytes: ofRemote(id, RemoteCounter.sentBytes) },
+          rx: {
+            packets: ofRemote(id, RemoteCounter.receivedPackets),
+            bytes: ofRemote(id, RemoteCounter.receivedBytes),
+          },
+          tx: {
+            packets: ofRemote(id, RemoteCounter.sentPackets),
+            bytes: ofRemote(id, RemoteCounter.sentBytes),
+          },
           lastSeen: maxCell(blocks, remoteCell(id, RemoteCounter.lastSeen)),
         },
       ]),

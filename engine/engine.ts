@@ -4,10 +4,10 @@
 import type { Address } from '../wire/address.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Prefix } from '../wire/prefix.ts';
-import { unwatch, watch, Source, createPollSet } from './device/poller.ts';
-import { closeDescriptors, createWake, wakeUp } from './device/descriptors.ts';
-import { closeUnderlay, openUnderlay, type UnderlayOptions } from './device/underlay.ts';
 import type { WorkerSetup } from './assemble.ts';
+import { closeDescriptors, createWake, wakeUp } from './device/descriptors.ts';
+import { createPollSet, Source, unwatch, watch } from './device/poller.ts';
+import { closeUnderlay, openUnderlay, type UnderlayOptions } from './device/underlay.ts';
 import { type EngineCounters, readCounters } from './engine-counters.ts';
 import { Explainer, type PacketDescription, type Step } from './explain.ts';
 import type { RouterAddresses } from './icmp-errors.ts';
@@ -83,9 +83,17 @@ export class Engine {
     this.#explainer = new Explainer(this.#tables);
     this.#setups = this.#sockets.map((sockets, worker) => {
       const { underlay, vni, onFailure, ...rest } = options;
-      const setup = { ...rest, ...sockets, worker, tables: buffers, pollSet: createPollSet(), wake: createWake() };
+      const setup = {
+        ...rest,
+        ...sockets,
+        worker,
+        tables: buffers,
+        pollSet: createPollSet(),
+        wake: createWake(),
+      };
       watch(setup.pollSet, setup.wake, Source.wake, 0);
-      for (const [index, { fd }] of setup.receivers.entries()) watch(setup.pollSet, fd, Source.receiver, index);
+      for (const [index, { fd }] of setup.receivers.entries())
+        watch(setup.pollSet, fd, Source.receiver, index);
       return setup;
     });
     this.#workers = this.#setups.map((setup) => this.#start(setup, options.onFailure));
@@ -94,7 +102,9 @@ export class Engine {
   /** @throws RangeError when all ports are in use, Error when the descriptors are not one a worker */
   addPort(spec: PortSpec): PortId {
     if (spec.fds.length !== this.#setups.length) {
-      throw new Error(`a port needs ${this.#setups.length} descriptors, one a worker, not ${spec.fds.length}`);
+      throw new Error(
+        `a port needs ${this.#setups.length} descriptors, one a worker, not ${spec.fds.length}`,
+      );
     }
     const id = this.#portIds.take();
     clearPortCells(this.#tables.counters, id);
@@ -102,7 +112,8 @@ export class Engine {
     ports.writePort(this.#tables.ports, id, { kind, mtu: spec.mtu, fds: spec.fds });
     this.#ports.set(id, spec);
     publishEpoch(this.#tables.control);
-    for (const [worker, setup] of this.#setups.entries()) watch(setup.pollSet, spec.fds[worker], Source.port, id);
+    for (const [worker, setup] of this.#setups.entries())
+      watch(setup.pollSet, spec.fds[worker], Source.port, id);
     return id;
   }
 
@@ -111,7 +122,8 @@ export class Engine {
     const { fds } = this.#port(id);
     this.#ports.delete(id);
     for (const [worker, setup] of this.#setups.entries()) {
-      if (this.#tables.counters[worker][portCell(id, PortCounter.dead)] === 0) unwatch(setup.pollSet, fds[worker]);
+      if (this.#tables.counters[worker][portCell(id, PortCounter.dead)] === 0)
+        unwatch(setup.pollSet, fds[worker]);
     }
     ports.clearPort(this.#tables.ports, id);
     const epoch = publishEpoch(this.#tables.control);
@@ -223,7 +235,8 @@ export class Engine {
 
   #hostPort(): PortId {
     const id = this.#findHostPort();
-    if (id === undefined) throw new Error('a direct route leaves through the node: it needs the host interface');
+    if (id === undefined)
+      throw new Error('a direct route leaves through the node: it needs the host interface');
     return id;
   }
 }

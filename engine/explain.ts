@@ -70,11 +70,15 @@ export class Explainer {
     parse(batch, this.#memory);
     if (!this.#refused()) {
       const hash = (batch.hash[0] >>> 0).toString(16).padStart(8, '0');
-      steps.push({ step: 'parse', detail: `IPv${batch.family[0]}, protocol ${batch.protocol[0]}, flow hash ${hash}` });
+      steps.push({
+        step: 'parse',
+        detail: `IPv${batch.family[0]}, protocol ${batch.protocol[0]}, flow hash ${hash}`,
+      });
       admit(batch, this.#memory, this.#tables);
     }
     if (!this.#refused()) {
-      const from = batch.ingress === Ingress.port ? `port ${batch.source[0]}` : `tunnel end point ${batch.source[0]}`;
+      const from =
+        batch.ingress === Ingress.port ? `port ${batch.source[0]}` : `tunnel end point ${batch.source[0]}`;
       steps.push({ step: 'admit', detail: `the route to the source leads back to ${from}` });
       route(batch, this.#memory, this.#tables);
       steps.push({ step: 'route', detail: this.#describeRoute(packet.destination, context) });
@@ -99,11 +103,17 @@ export class Explainer {
       resetBatch(batch, Ingress.port);
       appendPacket(batch, PACKET_AT, length, port);
       const where = port === hostPort ? 'the node itself' : 'a pod';
-      return { step: 'enter', detail: `${formatAddress(packet.source)} sends it from port ${port}, ${where}` };
+      return {
+        step: 'enter',
+        detail: `${formatAddress(packet.source)} sends it from port ${port}, ${where}`,
+      };
     }
     resetBatch(batch, Ingress.underlay);
     appendPacket(batch, PACKET_AT, length, remote);
-    return { step: 'enter', detail: `${formatAddress(packet.source)} is behind tunnel end point ${remote}: it comes from there` };
+    return {
+      step: 'enter',
+      detail: `${formatAddress(packet.source)} is behind tunnel end point ${remote}: it comes from there`,
+    };
   }
 
   #adjacencyTo({ family, words }: Address): number {
@@ -127,7 +137,8 @@ export class Explainer {
     const { view } = this.#memory;
     const left = packet.source.family === 4 ? ipv4.ttl(view, PACKET_AT) : ipv6.hopLimit(view, PACKET_AT);
     const was = packet.ttl ?? 64;
-    const hop = left === was ? `TTL stays ${was}: the node and its engine are one hop` : `TTL ${was} → ${left}`;
+    const hop =
+      left === was ? `TTL stays ${was}: the node and its engine are one hop` : `TTL ${was} → ${left}`;
     return `${length} bytes, MTU ${mtu}; ${hop}`;
   }
 

@@ -28,7 +28,8 @@ export class Fragmenter {
 
   /** Most fragments that one piece of packet `i` becomes. */
   static fragmentsPerPiece(batch: Batch, i: number, mtu: number): number {
-    const payload = (batch.gso[i] === Gso.none ? batch.length[i] : batch.segmentSize[i] + 120) - batch.headerLength[i];
+    const payload =
+      (batch.gso[i] === Gso.none ? batch.length[i] : batch.segmentSize[i] + 120) - batch.headerLength[i];
     return Math.ceil(payload / fragmentPayload(batch.headerLength[i], mtu));
   }
 
@@ -38,7 +39,12 @@ export class Fragmenter {
     const ipHeader = batch.headerLength[i];
     if (batch.gso[i] === Gso.none) {
       if (batch.partial[i] !== 0) {
-        completeChecksum(this.#memory, ip + ipHeader, batch.length[i] - ipHeader, checksumField(batch.protocol[i]));
+        completeChecksum(
+          this.#memory,
+          ip + ipHeader,
+          batch.length[i] - ipHeader,
+          checksumField(batch.protocol[i]),
+        );
         batch.partial[i] = 0;
       }
       this.#cut(ip, ipHeader, ip + batch.length[i], ipHeader, ip + ipHeader, mtu, out);

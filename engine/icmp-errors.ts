@@ -58,7 +58,8 @@ export class IcmpErrors {
   /** Appends the error that packet `i` deserves, if it deserves one and the rate allows. */
   append(batch: Batch, i: number, tables: Tables, out: DerivedPackets): void {
     if (!this.#deserves(batch, i) || !out.hasRoom(1, LARGEST_6) || !this.#takeToken()) return;
-    const mtu = batch.verdict[i] === Verdict.tooBig ? adjacencies.mtu(tables.adjacencies, batch.adjacency[i]) : 0;
+    const mtu =
+      batch.verdict[i] === Verdict.tooBig ? adjacencies.mtu(tables.adjacencies, batch.adjacency[i]) : 0;
     if (batch.family[i] === 4) this.#append4(batch, i, mtu, out);
     else this.#append6(batch, i, mtu, out);
   }
@@ -72,7 +73,8 @@ export class IcmpErrors {
     const hasType = batch.length[i] > batch.headerLength[i];
     if (batch.family[i] === 4) {
       const source = ipv4.source(view, at);
-      if (this.#router.v4 === undefined || source >>> 29 === 7 || source >>> 24 === 127 || source === 0) return false;
+      if (this.#router.v4 === undefined || source >>> 29 === 7 || source >>> 24 === 127 || source === 0)
+        return false;
       return batch.protocol[i] !== ICMP || (hasType && !icmp.isError(view, payload));
     }
     if (this.#router.v6 === undefined || ipv6.sourceWord(view, at, 0) >>> 24 === 0xff) return false;

@@ -41,7 +41,8 @@ const parse4 = (batch: Batch, i: number, memory: PacketMemory, at: number, lengt
   if (headerLength < ipv4.MIN_LENGTH || total < headerLength) return Verdict.malformed;
   if (total > length) return Verdict.truncated;
   // RFC 1812 section 5.2.2: a router verifies the header. What the local kernel hands over needs no second look.
-  if (batch.ingress === Ingress.underlay && !ipv4.verifyHeaderChecksum(view, at)) return Verdict.badHeaderChecksum;
+  if (batch.ingress === Ingress.underlay && !ipv4.verifyHeaderChecksum(view, at))
+    return Verdict.badHeaderChecksum;
   const fragment = ipv4.isFragment(view, at);
   const protocol = ipv4.protocol(view, at);
   batch.length[i] = total;
@@ -106,11 +107,14 @@ const settleOffload = (batch: Batch, i: number, memory: PacketMemory): number =>
   const start = batch.partial[i] & 0xffff;
   const field = batch.partial[i] >>> 16;
   const usual =
-    batch.partial[i] === USUAL_PLACE || (start === batch.headerLength[i] && field === checksumField(protocol));
+    batch.partial[i] === USUAL_PLACE ||
+    (start === batch.headerLength[i] && field === checksumField(protocol));
   if (batch.gso[i] !== Gso.none) {
     const headers =
       batch.headerLength[i] +
-      (protocol === TCP ? tcp.headerLength(memory.view, batch.offset[i] + batch.headerLength[i]) : udp.LENGTH);
+      (protocol === TCP
+        ? tcp.headerLength(memory.view, batch.offset[i] + batch.headerLength[i])
+        : udp.LENGTH);
     const payload = batch.length[i] - headers;
     const fits = protocol === (batch.gso[i] === Gso.tcp ? TCP : UDP) && batch.fragment[i] === 0;
     if (!usual || !fits || batch.segmentSize[i] === 0 || payload <= 0) return Verdict.malformed;

@@ -120,7 +120,8 @@ export class PathRegistry {
     this.#nextHops.delete(nextHop.key);
     this.#byId.delete(id);
     this.#nextHopIds.release(id, this.#nextEpoch());
-    if (nextHop.adjacencies.length > 1) this.#groupIds.release(groupOf(nextHop.firstBucket), this.#nextEpoch());
+    if (nextHop.adjacencies.length > 1)
+      this.#groupIds.release(groupOf(nextHop.firstBucket), this.#nextEpoch());
     for (const adjacency of nextHop.adjacencies) this.#releaseAdjacency(adjacency);
   }
 

@@ -6,18 +6,18 @@
 // flow label, acknowledgement, window, flags and options; in sequence; of one size but the last. Both checksums must
 // be right, since the pod's kernel does not look again: a head is verified when a second packet wants to join it.
 
-import { type Batch, Gso } from './batch.ts';
-import { type Counters, countDelivered, countPortDrop } from './counting.ts';
-import { Errno, type PacketIo } from './device/io.ts';
-import { type PacketMemory, storePointer } from './memory.ts';
-import { checksumField, pseudoSum, verifyTransport } from './offload/transport-checksum.ts';
-import { Verdict } from './verdict.ts';
 import { foldChecksum } from '../wire/checksum.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import * as vnet from '../wire/vnet.ts';
+import { type Batch, Gso } from './batch.ts';
+import { type Counters, countDelivered, countPortDrop } from './counting.ts';
+import { Errno, type PacketIo } from './device/io.ts';
+import { type PacketMemory, storePointer } from './memory.ts';
+import { checksumField, pseudoSum, verifyTransport } from './offload/transport-checksum.ts';
+import { Verdict } from './verdict.ts';
 
 const SLOTS = 64;
 const MAX_JOINED = 64;
@@ -225,7 +225,16 @@ export class PortWriter {
     if (joined > 1) {
       this.#finishHeaders(slot);
       const gso = vnetGso(this.#protocol[slot], this.#family[slot]);
-      vnet.write(view, at, vnet.Flag.needsChecksum, gso, this.#headers[slot], this.#segmentSize[slot], transport, field);
+      vnet.write(
+        view,
+        at,
+        vnet.Flag.needsChecksum,
+        gso,
+        this.#headers[slot],
+        this.#segmentSize[slot],
+        transport,
+        field,
+      );
     } else if (this.#partial[slot] !== 0) {
       vnet.write(view, at, vnet.Flag.needsChecksum, vnet.Gso.none, 0, 0, transport, field);
     } else {

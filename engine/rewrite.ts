@@ -68,5 +68,7 @@ const fits = (batch: Batch, i: number, memory: PacketMemory, mtu: number): boole
 
 const headersLength = (batch: Batch, i: number, { view }: PacketMemory): number => {
   const transport = batch.headerLength[i];
-  return transport + (batch.protocol[i] === TCP ? tcp.headerLength(view, batch.offset[i] + transport) : udp.LENGTH);
+  return (
+    transport + (batch.protocol[i] === TCP ? tcp.headerLength(view, batch.offset[i] + transport) : udp.LENGTH)
+  );
 };

@@ -2,13 +2,13 @@
 // seen. Blocks in epoll_wait and never runs the event loop: what control wants comes through tables and the eventfd.
 
 import { workerData } from 'node:worker_threads';
-import { addressOf, createKernelIo } from './device/kernel-io.ts';
-import { Poller, Source, tagId, tagSource } from './device/poller.ts';
 import { assembleForwarder, type WorkerSetup } from './assemble.ts';
 import { markDead } from './counting.ts';
 import { Errno } from './device/io.ts';
-import { acknowledge, loadEpoch, stopRequested } from './tables/control-block.ts';
+import { addressOf, createKernelIo } from './device/kernel-io.ts';
+import { Poller, Source, tagId, tagSource } from './device/poller.ts';
 import { openTables } from './tables/buffers.ts';
+import { acknowledge, loadEpoch, stopRequested } from './tables/control-block.ts';
 import * as ports from './tables/ports.ts';
 
 /** Control wakes a worker when it must not wait; this bounds what a lost wake-up would cost. */

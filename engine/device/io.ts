@@ -15,4 +15,13 @@ export interface PacketIo {
 }
 
 /** Error numbers that the data path tells apart (Linux, asm-generic). */
-export const Errno = { EIO: 5, EAGAIN: 11, EINVAL: 22, EBADF: 9, EFAULT: 14, EBADFD: 77, EMSGSIZE: 90, ENOBUFS: 105 } as const;
+export const Errno = {
+  EIO: 5,
+  EAGAIN: 11,
+  EINVAL: 22,
+  EBADF: 9,
+  EFAULT: 14,
+  EBADFD: 77,
+  EMSGSIZE: 90,
+  ENOBUFS: 105,
+} as const;

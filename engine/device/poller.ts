@@ -1,14 +1,7 @@
 // What a worker waits for: the queues of its ports, its underlay sockets and the eventfd by which control wakes it.
 // Control adds descriptors from its own thread; the worker only waits, and lets go of a descriptor whose device died.
 
-import {
-  Epoll,
-  EPOLL_EVENT_SIZE,
-  epollAdd,
-  epollCreate,
-  epollDelete,
-  eventData,
-} from '../../sys/epoll.ts';
+import { EPOLL_EVENT_SIZE, Epoll, epollAdd, epollCreate, epollDelete, eventData } from '../../sys/epoll.ts';
 import { drain } from '../../sys/eventfd.ts';
 import { addressOf, libc } from '../../sys/libc.ts';
 

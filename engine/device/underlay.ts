@@ -5,14 +5,14 @@
 //   send:    `sourcePorts` UDP sockets a family and worker, each with a source port of its own for the flow hash
 //   IPIP:    one raw socket an inner family and worker; each takes the flows that its filter leaves it
 
-import { type Address, addressToBytes, formatAddress } from '../../wire/address.ts';
-import { vtepMac } from '../../wire/mac.ts';
+import * as ipip from '../../encap/ipip.ts';
 import { SysError } from '../../sys/errors.ts';
 import { attachFilter, type BpfInstruction } from '../../sys/filter.ts';
 import { libc } from '../../sys/libc.ts';
-import { MtuDiscover } from '../../sys/socket-options.ts';
 import { probeUdpOffload, rawSocket, udpSocket } from '../../sys/socket.ts';
-import * as ipip from '../../encap/ipip.ts';
+import { MtuDiscover } from '../../sys/socket-options.ts';
+import { type Address, addressToBytes, formatAddress } from '../../wire/address.ts';
+import { vtepMac } from '../../wire/mac.ts';
 import type { Receiver } from '../arrivals.ts';
 
 const RECEIVE_BUFFER = 16 << 20;
@@ -77,7 +77,9 @@ const openWorker = (options: UnderlayOptions, worker: number, keep: Keep): Worke
   const { addresses, vxlan } = options;
   const v4 = addresses.find(({ family }) => family === 4);
   const v6 = addresses.find(({ family }) => family === 6);
-  const receivers: Receiver[] = vxlan ? addresses.map((address) => vxlanReceiver(options, address, keep)) : [];
+  const receivers: Receiver[] = vxlan
+    ? addresses.map((address) => vxlanReceiver(options, address, keep))
+    : [];
   const ipip4 = options.ipip && v4 ? [keep(rawOpen(v4, ipip.Protocol.ipv4, options, worker))] : [];
   const ipip6 = options.ipip && v4 ? [keep(rawOpen(v4, ipip.Protocol.ipv6, options, worker))] : [];
   for (const fd of [...ipip4, ...ipip6]) receivers.push({ kind: 'ipip', fd });

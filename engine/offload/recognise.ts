@@ -12,10 +12,13 @@ const UDP = 17;
 /** Marks TCP and UDP packets of an underlay batch whose checksum field holds only the pseudo-header's sum. */
 export const recognisePartial = (batch: Batch, memory: PacketMemory): void => {
   for (let i = 0; i < batch.count; i++) {
-    if (batch.verdict[i] !== Verdict.pending || batch.fragment[i] !== 0 || batch.gso[i] !== Gso.none) continue;
+    if (batch.verdict[i] !== Verdict.pending || batch.fragment[i] !== 0 || batch.gso[i] !== Gso.none)
+      continue;
     const protocol = batch.protocol[i];
     if (protocol !== TCP && protocol !== UDP) continue;
-    if (isPartial(memory, batch.family[i], batch.offset[i], batch.headerLength[i], batch.length[i], protocol)) {
+    if (
+      isPartial(memory, batch.family[i], batch.offset[i], batch.headerLength[i], batch.length[i], protocol)
+    ) {
       batch.partial[i] = 1;
     }
   }

@@ -13,7 +13,9 @@ import { checksumField, pseudoSum } from './transport-checksum.ts';
 /** Bytes of IP and transport headers of packet `i`, which each of its segments repeats. */
 export const headersLength = (batch: Batch, i: number, { view }: PacketMemory): number => {
   const transport = batch.headerLength[i];
-  return transport + (batch.gso[i] === Gso.tcp ? tcp.headerLength(view, batch.offset[i] + transport) : udp.LENGTH);
+  return (
+    transport + (batch.gso[i] === Gso.tcp ? tcp.headerLength(view, batch.offset[i] + transport) : udp.LENGTH)
+  );
 };
 
 /** Bytes of payload of segment `n`; `headers` as headersLength gives it. */
@@ -56,7 +58,16 @@ export const writeSegmentHeaders = (
   } else {
     udp.setLength(view, at, transport);
   }
-  finishChecksum(memory, family, to, batch.protocol[i], at, headers - ipHeader, from + headers + done, payload);
+  finishChecksum(
+    memory,
+    family,
+    to,
+    batch.protocol[i],
+    at,
+    headers - ipHeader,
+    from + headers + done,
+    payload,
+  );
 };
 
 const finishChecksum = (

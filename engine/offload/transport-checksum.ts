@@ -61,7 +61,12 @@ export const isPartial = (
  * Computes the checksum over `length` bytes at `start`, whose field at `start + field` holds the pseudo-header's sum,
  * and stores it. A sum of zero is sent as all ones, as UDP demands (RFC 768); for TCP the two mean the same.
  */
-export const completeChecksum = (memory: PacketMemory, start: number, length: number, field: number): void => {
+export const completeChecksum = (
+  memory: PacketMemory,
+  start: number,
+  length: number,
+  field: number,
+): void => {
   const sum = ~foldChecksum(memory.sum(start, length)) & ONES;
   memory.view.setUint16(start + field, sum === 0 ? ONES : sum, true);
 };

@@ -69,7 +69,7 @@ export const writeAdjacency = (table: Int32Array, id: number, row: AdjacencyRow)
   table[at + UDP_PORT] = row.udpPort ?? 0;
   table[at + VNI] = row.vni ?? 0;
   table[at + MAC_HIGH] = Math.floor(address / TWO_32);
-  table[at + MAC_LOW] = address % TWO_32 | 0;
+  table[at + MAC_LOW] = (address % TWO_32) | 0;
   table[at + KIND] = row.kind;
   Atomics.add(table, at + GENERATION, 1);
 };

@@ -8,10 +8,23 @@ import { Limits } from './limits.ts';
 /** Cells for verdicts; engine/verdict.ts has fewer. */
 const VERDICTS = 64;
 
-export const PortCounter = { deliveredPackets: 0, deliveredBytes: 1, takenPackets: 2, takenBytes: 3, drops: 4, dead: 5 } as const;
+export const PortCounter = {
+  deliveredPackets: 0,
+  deliveredBytes: 1,
+  takenPackets: 2,
+  takenBytes: 3,
+  drops: 4,
+  dead: 5,
+} as const;
 const PORT_CELLS = 6;
 /** `lastSeen` is in milliseconds since 1970. */
-export const RemoteCounter = { sentPackets: 0, sentBytes: 1, receivedPackets: 2, receivedBytes: 3, lastSeen: 4 } as const;
+export const RemoteCounter = {
+  sentPackets: 0,
+  sentBytes: 1,
+  receivedPackets: 2,
+  receivedBytes: 3,
+  lastSeen: 4,
+} as const;
 const REMOTE_CELLS = 5;
 
 const PORTS = VERDICTS;
@@ -23,7 +36,8 @@ export type Counters = Float64Array;
 
 export const verdictCell = (verdict: number): number => verdict;
 export const portCell = (port: number, counter: number): number => PORTS + port * PORT_CELLS + counter;
-export const remoteCell = (remote: number, counter: number): number => REMOTES + remote * REMOTE_CELLS + counter;
+export const remoteCell = (remote: number, counter: number): number =>
+  REMOTES + remote * REMOTE_CELLS + counter;
 
 /** Sum of a cell over all workers. */
 export const sumCell = (blocks: readonly Counters[], cell: number): number =>

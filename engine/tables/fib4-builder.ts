@@ -2,6 +2,7 @@
 // A reader sees the old or the new route of an address and never anything else: a group is filled before it is pointed
 // to, and one that is no longer pointed to is used again only when all workers have let go of it.
 
+import type { FibBuilder } from './fib-builder.ts';
 import {
   defaultCell,
   entryDepth,
@@ -14,7 +15,6 @@ import {
   isGroupEntry,
   routeEntry,
 } from './fib4.ts';
-import type { FibBuilder } from './fib-builder.ts';
 import { IdPool } from './id-pool.ts';
 
 const FIRST_LEVEL_BITS = 24;
@@ -46,7 +46,8 @@ export class Fib4Builder implements FibBuilder {
   insert([address]: readonly number[], length: number, nextHop: number): void {
     const isNew = !this.#routes[length].has(address | 0);
     if (length === 0) this.#fib[defaultCell] = nextHop;
-    else if (length <= FIRST_LEVEL_BITS) this.#overwriteShort(address, length, routeEntry(length, nextHop), length);
+    else if (length <= FIRST_LEVEL_BITS)
+      this.#overwriteShort(address, length, routeEntry(length, nextHop), length);
     else this.#insertLong(address, length, nextHop, isNew);
     this.#routes[length].set(address | 0, nextHop);
     if (isNew) this.#size++;

@@ -29,7 +29,8 @@ export const fib4Lookup = (fib: Int32Array, address: number): number => {
 export const defaultCell = 0;
 export const firstCell = (address: number): number => FIRST + (address >>> 8);
 export const groupCell = (group: number): number => SECOND + group * GROUP_SIZE;
-export const routeEntry = (depth: number, nextHop: number): number => (0x80000000 | (depth << 24) | nextHop) | 0;
+export const routeEntry = (depth: number, nextHop: number): number =>
+  0x80000000 | (depth << 24) | nextHop | 0;
 export const groupEntry = (group: number): number => IS_GROUP | group;
 export const isGroupEntry = (entry: number): boolean => entry > 0;
 export const groupOf = (entry: number): number => entry & GROUP_INDEX;

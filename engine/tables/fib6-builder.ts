@@ -2,6 +2,7 @@
 // only that key again, so that a reader never takes half of two keys for one. A table that fills up, also with deleted
 // slots, is copied to a larger place and switched over by one store.
 
+import type { FibBuilder } from './fib-builder.ts';
 import {
   defaultCell,
   findSlot,
@@ -17,7 +18,6 @@ import {
   tableWord,
   UNIT,
 } from './fib6.ts';
-import type { FibBuilder } from './fib-builder.ts';
 
 const DELETED = -1;
 const SMALLEST = 4; // log2 of the slots of a first table
@@ -89,7 +89,8 @@ export class Fib6Builder implements FibBuilder {
 
   reclaim(acknowledged: number): void {
     const still = this.#waiting.filter(({ epoch }) => epoch > acknowledged);
-    for (const { start, log2, epoch } of this.#waiting) if (epoch <= acknowledged) this.#free[log2].push(start);
+    for (const { start, log2, epoch } of this.#waiting)
+      if (epoch <= acknowledged) this.#free[log2].push(start);
     this.#waiting = still;
   }
 
@@ -103,9 +104,20 @@ export class Fib6Builder implements FibBuilder {
       for (let slot = tableStart(old), n = tableSlots(old); n > 0; n--, slot += SLOT) {
         const nextHop = this.#fib[slot + 4];
         if (nextHop <= 0) continue;
-        this.#place(table, this.#fib[slot], this.#fib[slot + 1], this.#fib[slot + 2], this.#fib[slot + 3], nextHop);
+        this.#place(
+          table,
+          this.#fib[slot],
+          this.#fib[slot + 1],
+          this.#fib[slot + 2],
+          this.#fib[slot + 3],
+          nextHop,
+        );
       }
-      this.#waiting.push({ start: tableStart(old), log2: Math.log2(tableSlots(old)), epoch: this.#nextEpoch() });
+      this.#waiting.push({
+        start: tableStart(old),
+        log2: Math.log2(tableSlots(old)),
+        epoch: this.#nextEpoch(),
+      });
     }
     usage.used = usage.live;
     Atomics.store(this.#fib, tableCell(length), table);

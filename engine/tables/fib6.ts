@@ -24,7 +24,8 @@ const MASKS = Int32Array.from({ length: 129 * 4 }, (_, at) => {
 export const maskWord = (length: number, w: number): number => MASKS[length * 4 + w];
 
 export const hashWords = (a: number, b: number, c: number, d: number): number => {
-  let h = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca77) ^ Math.imul(c, 0xc2b2ae3d) ^ Math.imul(d, 0x27d4eb2f);
+  let h =
+    Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca77) ^ Math.imul(c, 0xc2b2ae3d) ^ Math.imul(d, 0x27d4eb2f);
   h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
   return h ^ (h >>> 13);
 };
@@ -37,7 +38,14 @@ export const fib6Lookup = (fib: Int32Array, w0: number, w1: number, w2: number, 
       bits &= ~(1 << bit);
       const length = 32 * w + bit + 1;
       const at = length * 4;
-      const slot = findSlot(fib, length, w0 & MASKS[at], w1 & MASKS[at + 1], w2 & MASKS[at + 2], w3 & MASKS[at + 3]);
+      const slot = findSlot(
+        fib,
+        length,
+        w0 & MASKS[at],
+        w1 & MASKS[at + 1],
+        w2 & MASKS[at + 2],
+        w3 & MASKS[at + 3],
+      );
       if (slot !== 0 && fib[slot + 4] > 0) return fib[slot + 4];
     }
   }
@@ -45,7 +53,14 @@ export const fib6Lookup = (fib: Int32Array, w0: number, w1: number, w2: number, 
 };
 
 /** Cell of the slot that holds the masked key in the table of `length`, 0 when there is none. */
-export const findSlot = (fib: Int32Array, length: number, a: number, b: number, c: number, d: number): number => {
+export const findSlot = (
+  fib: Int32Array,
+  length: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): number => {
   const table = fib[TABLES + length];
   if (table === 0) return 0;
   const first = tableStart(table);

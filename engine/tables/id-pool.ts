@@ -32,7 +32,8 @@ export class IdPool {
   /** Makes reusable what every worker has let go of. */
   reclaim(acknowledged: number): void {
     let done = 0;
-    while (done < this.#waiting.length && this.#waiting[done].epoch <= acknowledged) this.#free.push(this.#waiting[done++].id);
+    while (done < this.#waiting.length && this.#waiting[done].epoch <= acknowledged)
+      this.#free.push(this.#waiting[done++].id);
     if (done > 0) this.#waiting.splice(0, done);
   }
 }

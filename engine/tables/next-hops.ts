@@ -15,7 +15,12 @@ const start = (row: number): number => row >>> 8;
 const mask = (row: number): number => row & 0xff;
 
 /** Adjacency that flows with this hash take. */
-export const selectAdjacency = (nextHops: Int32Array, buckets: Int32Array, id: number, hash: number): number => {
+export const selectAdjacency = (
+  nextHops: Int32Array,
+  buckets: Int32Array,
+  id: number,
+  hash: number,
+): number => {
   const row = nextHops[id];
   // The high half: the low bits choose the source port already, and one choice must not decide the other.
   return buckets[start(row) + ((hash >>> 16) & mask(row))];
@@ -24,8 +29,12 @@ export const selectAdjacency = (nextHops: Int32Array, buckets: Int32Array, id: n
 /** Buckets of a next hop: 1 or BUCKETS_PER_GROUP. */
 export const bucketCount = (nextHops: Int32Array, id: number): number => mask(nextHops[id]) + 1;
 
-export const bucketAdjacency = (nextHops: Int32Array, buckets: Int32Array, id: number, bucket: number): number =>
-  buckets[start(nextHops[id]) + bucket];
+export const bucketAdjacency = (
+  nextHops: Int32Array,
+  buckets: Int32Array,
+  id: number,
+  bucket: number,
+): number => buckets[start(nextHops[id]) + bucket];
 
 /** Control only: points `id` to `count` (a power of two, at most 256) buckets from `first` on. */
 export const writeNextHop = (nextHops: Int32Array, id: number, first: number, count: number): void => {
@@ -42,7 +51,11 @@ export interface WeightedPath {
  * Deals `count` buckets to `paths` by weight, keeping in `previous` (adjacency a bucket, or empty) every bucket whose
  * path still stands and is not over its share.
  */
-export const dealBuckets = (paths: readonly WeightedPath[], previous: readonly number[], count: number): number[] => {
+export const dealBuckets = (
+  paths: readonly WeightedPath[],
+  previous: readonly number[],
+  count: number,
+): number[] => {
   const shares = fairShares(paths, count);
   const left = new Map(paths.map(({ adjacency }, n) => [adjacency, shares[n]]));
   const dealt = Array.from({ length: count }, (_, bucket) => {
