@@ -1,10 +1,19 @@
 // The way of a packet through one node, on memory devices: what arrives where, and what was changed on the way.
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { formatAddress } from '../../wire/address.ts';
+import { formatAddress, parseAddress } from '../../wire/address.ts';
 import { Fd, HOST_PORT, ipipTo, MemoryNode, toPort, vxlanTo } from '../support/memory-node.ts';
-import { bytes, checksum, icmpEcho, inVxlan, ip, onTun, tcp, transportIsSound, udp } from '../support/packets.ts';
-import { parseAddress } from '../../wire/address.ts';
+import {
+  bytes,
+  checksum,
+  icmpEcho,
+  inVxlan,
+  ip,
+  onTun,
+  tcp,
+  transportIsSound,
+  udp,
+} from '../support/plain-packets.ts';
 
 const POD = 2;
 const OTHER_POD = 3;
@@ -46,14 +55,24 @@ describe('from a pod', () => {
     const sent = only(node.io.sent);
     expect(formatAddress(sent.to)).toBe('192.168.77.2');
     expect(sent.port).toBe(4789);
-    const expected = inVxlan(udp({ ...flow, ttl: 63 }, 4000, 5000, bytes(64)), 4096, '02:57:c0:a8:4d:02', OUR_MAC);
+    const expected = inVxlan(
+      udp({ ...flow, ttl: 63 }, 4000, 5000, bytes(64)),
+      4096,
+      '02:57:c0:a8:4d:02',
+      OUR_MAC,
+    );
     expect(Buffer.from(sent.bytes).toString('hex')).toBe(Buffer.from(expected).toString('hex'));
     expect(node.verdicts()).toEqual({ encapsulated: 1 });
   });
 
   it('goes into VXLAN as IPv6 with the IPv6 ether type', () => {
     send(POD, onTun(udp(flow6, 4000, 5000, bytes(64))));
-    const expected = inVxlan(udp({ ...flow6, ttl: 63 }, 4000, 5000, bytes(64)), 4096, '02:57:c0:a8:4d:02', OUR_MAC);
+    const expected = inVxlan(
+      udp({ ...flow6, ttl: 63 }, 4000, 5000, bytes(64)),
+      4096,
+      '02:57:c0:a8:4d:02',
+      OUR_MAC,
+    );
     expect(only(node.io.sent).bytes).toEqual(expected);
   });
 
@@ -72,7 +91,9 @@ describe('from a pod', () => {
       [Fd.ipip4, 4],
       [Fd.ipip6, 6],
     ]);
-    expect(node.io.sent[0].bytes).toEqual(udp({ ...flow, destination: '10.244.3.3', ttl: 63 }, 1, 2, bytes(10)));
+    expect(node.io.sent[0].bytes).toEqual(
+      udp({ ...flow, destination: '10.244.3.3', ttl: 63 }, 1, 2, bytes(10)),
+    );
   });
 
   it('copies DSCP and ECN to the outer header', () => {
@@ -96,7 +117,11 @@ describe('from a pod', () => {
   });
 
   it('reaches another pod of the node in one piece, offload and all', () => {
-    const segment = tcp({ ...flow, destination: '10.244.1.3' }, { sourcePort: 1, destinationPort: 2, payload: bytes(9000) }, true);
+    const segment = tcp(
+      { ...flow, destination: '10.244.1.3' },
+      { sourcePort: 1, destinationPort: 2, payload: bytes(9000) },
+      true,
+    );
     send(POD, onTun(segment, { gso: 1, size: 1400, start: 20, field: 16 }));
     const written = only(node.io.written);
     expect(written.fd).toBe(OTHER_POD);
@@ -113,11 +138,14 @@ describe('from a pod', () => {
   });
 
   it('shares a UDP_SEGMENT send with its followers of the same size, the last may be shorter', () => {
-    for (let n = 0; n < 10; n++) node.io.queueRead(POD, onTun(udp(flow, 4000, 5000, bytes(n === 9 ? 50 : 64, n))));
+    for (let n = 0; n < 10; n++)
+      node.io.queueRead(POD, onTun(udp(flow, 4000, 5000, bytes(n === 9 ? 50 : 64, n))));
     node.forwarder.fromPort(POD);
     expect(node.io.sent).toHaveLength(10);
     expect(node.io.messages).toBe(1);
-    expect(node.io.sent.map(({ bytes: b }) => b[22 + 28])).toEqual([...Array(10).keys()].map((n) => bytes(1, n)[0]));
+    expect(node.io.sent.map(({ bytes: b }) => b[22 + 28])).toEqual(
+      [...Array(10).keys()].map((n) => bytes(1, n)[0]),
+    );
   });
 
   it('leaves by another source port when it is another flow', () => {
@@ -142,7 +170,9 @@ describe('from the underlay', () => {
   });
 
   it('is cut where the kernel joined it, and joined again for the pod', () => {
-    const datagrams = Array.from({ length: 20 }, (_, n) => inVxlan(udp(back, 5000, 4000, bytes(64, n)), 4096, OUR_MAC));
+    const datagrams = Array.from({ length: 20 }, (_, n) =>
+      inVxlan(udp(back, 5000, 4000, bytes(64, n)), 4096, OUR_MAC),
+    );
     arrive(Uint8Array.from(Buffer.concat(datagrams)), { gro: datagrams[0].length });
     const { bytes: written } = only(node.io.written);
     expect([...written.subarray(0, 2)]).toEqual([1, 5]);
@@ -164,14 +194,19 @@ describe('from the underlay', () => {
 
   it('may use any encapsulation that is enabled, whatever the route back uses', () => {
     const inner = udp({ source: '10.244.3.3', destination: '10.244.1.2' }, 1, 2, bytes(20));
-    node.io.queueReceive(Fd.receive4, { from: parseAddress('192.168.77.3'), bytes: inVxlan(inner, 4096, OUR_MAC) });
+    node.io.queueReceive(Fd.receive4, {
+      from: parseAddress('192.168.77.3'),
+      bytes: inVxlan(inner, 4096, OUR_MAC),
+    });
     node.forwarder.fromUnderlay(node.receivers.vxlan4);
     expect(node.io.written).toHaveLength(1);
   });
 
   it('is marked CE when the underlay was congested, and dropped when it cannot carry the mark', () => {
     arrive(inVxlan(udp({ ...back, tos: 2 }, 1, 2, bytes(10)), 4096, OUR_MAC), { tos: 3 });
-    expect(only(node.io.written).bytes.subarray(10)).toEqual(udp({ ...back, tos: 3, ttl: 63 }, 1, 2, bytes(10)));
+    expect(only(node.io.written).bytes.subarray(10)).toEqual(
+      udp({ ...back, tos: 3, ttl: 63 }, 1, 2, bytes(10)),
+    );
     arrive(inVxlan(udp(back, 1, 2, bytes(10)), 4096, OUR_MAC), { tos: 3 });
     expect(node.verdicts()).toEqual({ delivered: 1, ecn: 1 });
   });

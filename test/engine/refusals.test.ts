@@ -3,7 +3,17 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { parseAddress } from '../../wire/address.ts';
 import { Fd, HOST_PORT, ipipTo, MemoryNode, toPort, unreachable, vxlanTo } from '../support/memory-node.ts';
-import { bytes, checksum, icmpEcho, inVxlan, ip, onTun, tcp, transportIsSound, udp } from '../support/packets.ts';
+import {
+  bytes,
+  checksum,
+  icmpEcho,
+  inVxlan,
+  ip,
+  onTun,
+  tcp,
+  transportIsSound,
+  udp,
+} from '../support/plain-packets.ts';
 
 const POD = 2;
 const flow = { source: '10.244.1.2', destination: '10.244.2.2' };
@@ -26,7 +36,13 @@ const answer = (): { type: number; code: number; rest: number; quoted: Uint8Arra
   const packet = node.io.written[0].bytes.subarray(10);
   const at = packet[0] >> 4 === 4 ? 20 : 40;
   const view = Buffer.from(packet);
-  return { type: packet[at], code: packet[at + 1], rest: view.readUInt32BE(at + 4), quoted: packet.subarray(at + 8), packet };
+  return {
+    type: packet[at],
+    code: packet[at + 1],
+    rest: view.readUInt32BE(at + 4),
+    quoted: packet.subarray(at + 8),
+    packet,
+  };
 };
 
 beforeEach(() => {
@@ -255,7 +271,9 @@ describe('a packet that may be fragmented', () => {
     expect(fragments).toHaveLength(6);
     for (let n = 0; n < 3; n++) {
       const whole = reassemble(fragments.slice(2 * n, 2 * n + 2));
-      expect(whole).toEqual(Buffer.from(udp(flow, 1, 2, bytes(6000).subarray(n * 2000, n * 2000 + 2000)).subarray(20)));
+      expect(whole).toEqual(
+        Buffer.from(udp(flow, 1, 2, bytes(6000).subarray(n * 2000, n * 2000 + 2000)).subarray(20)),
+      );
     }
   });
 });
@@ -277,7 +295,9 @@ describe('the underlay fails', () => {
     node.io.sendErrors.push(5);
     packets(5);
     expect(node.io.messages).toBe(5);
-    expect(node.io.sent.map(({ bytes: b }) => b.subarray(50))).toEqual([0, 1, 2, 3, 4].map((n) => bytes(64, n)));
+    expect(node.io.sent.map(({ bytes: b }) => b.subarray(50))).toEqual(
+      [0, 1, 2, 3, 4].map((n) => bytes(64, n)),
+    );
     packets(5);
     expect(node.io.messages).toBe(10);
     expect(node.verdicts()).toEqual({ encapsulated: 10 });

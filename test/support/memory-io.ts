@@ -34,8 +34,8 @@ export class MemoryIo implements PacketIo {
   readonly readErrors: number[] = [];
   messages = 0;
   waits = 0;
-  #u8 = new Uint8Array();
-  #view = new DataView(this.#u8.buffer);
+  #u8: Uint8Array = new Uint8Array();
+  #view: DataView = new DataView(this.#u8.buffer);
   readonly #toRead = new Map<number, Uint8Array[]>();
   readonly #toReceive = new Map<number, QueuedDatagram[]>();
 

@@ -1,181 +1,170 @@
-// Packets for tests, written plainly and independently of engine/: headers by hand, checksums by the definition of RFC 1071.
+/**
+ * Packets for tests, as bytes, from values with defaults: `ipPacket({ source, destination }, udpDatagram({…}, payload))`.
+ * Checksums are right; what is to be wrong, a test makes wrong afterwards.
+ */
+import { type Address, parseAddress } from '../../wire/address.ts';
+import { checksumBytes, foldChecksum } from '../../wire/checksum.ts';
+import * as ethernet from '../../wire/ethernet.ts';
+import * as icmp from '../../wire/icmp.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import * as ipv6 from '../../wire/ipv6.ts';
+import { type Mac, parseMac } from '../../wire/mac.ts';
+import { Protocol } from '../../wire/protocol.ts';
+import * as tcp from '../../wire/tcp.ts';
+import * as udp from '../../wire/udp.ts';
+import * as vxlan from '../../wire/vxlan.ts';
 
-import { addressToBytes, parseAddress } from '../../wire/address.ts';
-
-const sum16 = (bytes: Uint8Array): number => {
-  let sum = 0;
-  for (let i = 0; i < bytes.length; i += 2) sum += (bytes[i] << 8) + (bytes[i + 1] ?? 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 65536);
-  return sum;
-};
-
-/** RFC 1071, in network order. */
-export const checksum = (...parts: Uint8Array[]): number =>
-  ~sum16(Uint8Array.from(Buffer.concat(parts))) & 0xffff;
-
-export interface IpOptions {
-  readonly source: string;
-  readonly destination: string;
+/** What an IP packet carries, its checksum field still 0. */
+export interface Upper {
   readonly protocol: number;
-  readonly payload: Uint8Array;
-  readonly ttl?: number;
-  readonly tos?: number;
-  readonly id?: number;
-  /** Flags and fragment offset; default DF. */
-  readonly fragment?: number;
+  readonly bytes: Uint8Array;
+  /** Where its checksum goes; absent: it has none. */
+  readonly checksumAt?: number;
 }
 
-export const ip = (options: IpOptions): Uint8Array => {
-  const { source, destination, protocol, payload, ttl = 64, tos = 0, id = 0, fragment = 0x4000 } = options;
-  const from = addressToBytes(parseAddress(source));
-  const to = addressToBytes(parseAddress(destination));
-  const packet = Buffer.alloc((from.length === 4 ? 20 : 40) + payload.length);
-  if (from.length === 4) {
-    packet[0] = 0x45;
-    packet[1] = tos;
-    packet.writeUInt16BE(packet.length, 2);
-    packet.writeUInt16BE(id, 4);
-    packet.writeUInt16BE(fragment, 6);
-    packet[8] = ttl;
-    packet[9] = protocol;
-    packet.set(from, 12);
-    packet.set(to, 16);
-    packet.writeUInt16BE(checksum(packet.subarray(0, 20)), 10);
-  } else {
-    packet.writeUInt32BE((0x60000000 | (tos << 20)) >>> 0, 0);
-    packet.writeUInt16BE(payload.length, 4);
-    packet[6] = protocol;
-    packet[7] = ttl;
-    packet.set(from, 8);
-    packet.set(to, 24);
-  }
-  packet.set(payload, from.length === 4 ? 20 : 40);
-  return Uint8Array.from(packet);
-};
+export const concat = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
 
-const pseudo = (source: string, destination: string, protocol: number, length: number): Uint8Array => {
-  const tail = Buffer.alloc(8);
-  tail.writeUInt32BE(length, 0);
-  tail[7] = protocol;
-  return Uint8Array.from(
-    Buffer.concat([addressToBytes(parseAddress(source)), addressToBytes(parseAddress(destination)), tail]),
-  );
-};
+/** Bytes that differ from place to place, for payloads. */
+export const pattern = (length: number, seed = 1): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => (Math.imul(i + seed, 0x9e3779b1) >>> 13) & 0xff);
 
-export type Endpoints = Pick<IpOptions, 'source' | 'destination'> &
-  Partial<Omit<IpOptions, 'protocol' | 'payload'>>;
-
-export const udp = (
-  options: Endpoints,
-  sourcePort: number,
-  destinationPort: number,
-  payload: Uint8Array,
-  partial = false,
-): Uint8Array => {
-  const datagram = Buffer.alloc(8 + payload.length);
-  datagram.writeUInt16BE(sourcePort, 0);
-  datagram.writeUInt16BE(destinationPort, 2);
-  datagram.writeUInt16BE(datagram.length, 4);
-  datagram.set(payload, 8);
-  seal(datagram, 6, options, 17, partial);
-  return ip({ ...options, protocol: 17, payload: datagram });
-};
-
-export interface TcpOptions {
-  readonly sourcePort: number;
-  readonly destinationPort: number;
+export interface TcpFields {
+  readonly sourcePort?: number;
+  readonly destinationPort?: number;
   readonly sequence?: number;
   readonly acknowledgment?: number;
+  /** Of tcp.Flag; ACK by default. */
   readonly flags?: number;
   readonly window?: number;
-  /** A multiple of 4 bytes. */
+  /** A multiple of 4 bytes, 40 at most. */
   readonly options?: Uint8Array;
-  readonly payload?: Uint8Array;
 }
 
-export const tcp = (endpoints: Endpoints, options: TcpOptions, partial = false): Uint8Array => {
-  const { options: extra = new Uint8Array(), payload = new Uint8Array() } = options;
-  const segment = Buffer.alloc(20 + extra.length + payload.length);
-  segment.writeUInt16BE(options.sourcePort, 0);
-  segment.writeUInt16BE(options.destinationPort, 2);
-  segment.writeUInt32BE((options.sequence ?? 1) >>> 0, 4);
-  segment.writeUInt32BE((options.acknowledgment ?? 1) >>> 0, 8);
-  segment[12] = ((20 + extra.length) / 4) << 4;
-  segment[13] = options.flags ?? 0x10;
-  segment.writeUInt16BE(options.window ?? 512, 14);
-  segment.set(extra, 20);
-  segment.set(payload, 20 + extra.length);
-  seal(segment, 16, endpoints, 6, partial);
-  return ip({ ...endpoints, protocol: 6, payload: segment });
-};
+export function tcpSegment(fields: TcpFields = {}, payload: Uint8Array = new Uint8Array(0)): Upper {
+  const options = fields.options ?? new Uint8Array(0);
+  const headerBytes = tcp.MIN_LENGTH + options.length;
+  const bytes = concat(new Uint8Array(tcp.MIN_LENGTH), options, payload);
+  const { sourcePort = 40000, destinationPort = 80, sequence = 1, acknowledgment = 1 } = fields;
+  const { flags = tcp.Flag.ack, window = 65535 } = fields;
+  const view = viewOf(bytes);
+  tcp.write(view, 0, sourcePort, destinationPort, sequence, acknowledgment, headerBytes, flags, window);
+  return { protocol: Protocol.tcp, bytes, checksumAt: tcp.CHECKSUM };
+}
 
-export const icmpEcho = (endpoints: Endpoints, payload = new Uint8Array(56)): Uint8Array => {
-  const v6 = endpoints.source.includes(':');
-  const message = Buffer.alloc(8 + payload.length);
-  message[0] = v6 ? 128 : 8;
-  message.set(payload, 8);
-  if (v6) seal(message, 2, endpoints, 58, false);
-  else message.writeUInt16BE(checksum(message), 2);
-  return ip({ ...endpoints, protocol: v6 ? 58 : 1, payload: message });
-};
+export interface UdpFields {
+  readonly sourcePort?: number;
+  readonly destinationPort?: number;
+  /** False: the field stays 0, no checksum (RFC 768). */
+  readonly checksum?: boolean;
+}
 
-/** Final checksum, or the pseudo-header's sum when `partial`. */
-const seal = (
-  bytes: Buffer,
-  field: number,
-  { source, destination }: Endpoints,
-  protocol: number,
-  partial: boolean,
-): void => {
-  const header = pseudo(source, destination, protocol, bytes.length);
-  bytes.writeUInt16BE(0, field);
-  const value = partial ? sum16(header) : checksum(header, bytes);
-  bytes.writeUInt16BE(!partial && value === 0 ? 0xffff : value, field);
-};
+export function udpDatagram(fields: UdpFields = {}, payload: Uint8Array = new Uint8Array(0)): Upper {
+  const bytes = concat(new Uint8Array(udp.LENGTH), payload);
+  const { sourcePort = 40000, destinationPort = 53, checksum = true } = fields;
+  udp.write(viewOf(bytes), 0, sourcePort, destinationPort, bytes.length);
+  return { protocol: Protocol.udp, bytes, ...(checksum ? { checksumAt: udp.CHECKSUM } : {}) };
+}
 
-/** Whether the transport checksum of an IP packet is right; true for protocols without one. */
-export const transportIsSound = (packet: Uint8Array): boolean => {
-  const v4 = packet[0] >> 4 === 4;
-  const header = v4 ? (packet[0] & 15) * 4 : 40;
-  const protocol = v4 ? packet[9] : packet[6];
-  if (protocol !== 6 && protocol !== 17 && protocol !== 58) return true;
-  const tail = Buffer.alloc(8);
-  tail.writeUInt32BE(packet.length - header, 0);
-  tail[7] = protocol;
-  const addresses = v4 ? packet.slice(12, 20) : packet.slice(8, 40);
-  return checksum(addresses, tail, packet.slice(header)) === 0;
-};
+/** ICMP or ICMPv6. @param rest the second word: identifier and sequence, MTU */
+export function icmpMessage(
+  protocol: typeof Protocol.icmp | typeof Protocol.icmp6,
+  type: number,
+  code: number,
+  rest: number,
+  payload: Uint8Array = new Uint8Array(0),
+): Upper {
+  const bytes = concat(new Uint8Array(icmp.LENGTH), payload);
+  icmp.write(viewOf(bytes), 0, type, code, rest);
+  return { protocol, bytes, checksumAt: 2 };
+}
 
-/** A packet as it is read from or written to a TUN: behind a virtio header. */
-export const onTun = (
+export interface IpFields {
+  /** As text; both of one family. */
+  readonly source?: string;
+  readonly destination?: string;
+  /** TTL or hop limit. */
+  readonly ttl?: number;
+  /** TOS or traffic class. */
+  readonly tos?: number;
+  /** IPv4 only. */
+  readonly identification?: number;
+  /** IPv4 only: flags and fragment offset as they stand in the header; 0x4000, don't fragment, by default. */
+  readonly fragmentField?: number;
+  /** IPv4 only: options, a multiple of 4 bytes, 40 at most. */
+  readonly options?: Uint8Array;
+  /** IPv6 only. */
+  readonly flowLabel?: number;
+  /** IPv6 only: extension headers, their Next Header fields filled in here. */
+  readonly extensions?: readonly { readonly protocol: number; readonly bytes: Uint8Array }[];
+}
+
+export function ipPacket(fields: IpFields, carried: Upper): Uint8Array {
+  const source = parseAddress(fields.source ?? '10.244.1.2');
+  const destination = parseAddress(
+    fields.destination ?? (source.family === 4 ? '10.244.2.2' : 'fd00:244:2::2'),
+  );
+  return source.family === 4
+    ? packet4(fields, source, destination, carried)
+    : packet6(fields, source, destination, carried);
+}
+
+function packet4(fields: IpFields, source: Address, destination: Address, carried: Upper): Uint8Array {
+  const {
+    ttl = 64,
+    tos = 0,
+    identification = 0,
+    fragmentField = 0x4000,
+    options = new Uint8Array(0),
+  } = fields;
+  const upperAt = ipv4.MIN_LENGTH + options.length;
+  const packet = concat(new Uint8Array(ipv4.MIN_LENGTH), options, carried.bytes);
+  const view = viewOf(packet);
+  ipv4.write(view, 0, packet.length, tos, ttl, carried.protocol, source.words[0], destination.words[0]);
+  view.setUint8(0, 0x40 | (upperAt >> 2));
+  ipv4.setIdentification(view, 0, identification);
+  ipv4.setFragmentField(view, 0, fragmentField);
+  ipv4.updateHeaderChecksum(view, 0);
+  const pseudo = ipv4.pseudoSum4(view, 0, carried.protocol, carried.bytes.length);
+  finish(packet, upperAt, carried, carried.protocol === Protocol.icmp ? 0 : pseudo);
+  return packet;
+}
+
+function packet6(fields: IpFields, source: Address, destination: Address, carried: Upper): Uint8Array {
+  const { ttl = 64, tos = 0, flowLabel = 0, extensions = [] } = fields;
+  const chain = [...extensions.map(({ protocol }) => protocol), carried.protocol];
+  const headers = extensions.map(({ bytes }, i) => concat(Uint8Array.of(chain[i + 1]), bytes.subarray(1)));
+  const packet = concat(new Uint8Array(ipv6.LENGTH), ...headers, carried.bytes);
+  const view = viewOf(packet);
+  ipv6.write(view, 0, packet.length - ipv6.LENGTH, tos, ttl, chain[0], source.words, destination.words);
+  view.setUint32(0, view.getUint32(0) | flowLabel);
+  const pseudo = ipv6.pseudoSum6(view, 0, carried.protocol, carried.bytes.length);
+  finish(packet, packet.length - carried.bytes.length, carried, pseudo);
+  return packet;
+}
+
+function finish(packet: Uint8Array, upperAt: number, { protocol, checksumAt }: Upper, pseudo: number): void {
+  if (checksumAt === undefined) return;
+  const sum = ~foldChecksum(pseudo + checksumBytes(packet, upperAt)) & 0xffff;
+  viewOf(packet).setUint16(upperAt + checksumAt, sum === 0 && protocol === Protocol.udp ? 0xffff : sum, true);
+}
+
+export function etherFrame(
   packet: Uint8Array,
-  offload?: { readonly gso?: number; readonly size?: number; readonly start: number; readonly field: number },
-): Uint8Array => {
-  const header = Buffer.alloc(10);
-  if (offload) {
-    header[0] = 1;
-    header[1] = offload.gso ?? 0;
-    header.writeUInt16LE(offload.size ?? 0, 4);
-    header.writeUInt16LE(offload.start, 6);
-    header.writeUInt16LE(offload.field, 8);
-  }
-  return Uint8Array.from(Buffer.concat([header, packet]));
-};
+  destination: Mac = parseMac('02:00:00:00:00:02'),
+  source: Mac = parseMac('02:00:00:00:00:01'),
+): Uint8Array {
+  const frame = concat(new Uint8Array(ethernet.LENGTH), packet);
+  const { ipv4: four, ipv6: six } = ethernet.EtherType;
+  ethernet.write(viewOf(frame), 0, destination, source, packet[0] >> 4 === 6 ? six : four);
+  return frame;
+}
 
-/** VXLAN and Ethernet before an inner packet. */
-export const inVxlan = (
-  inner: Uint8Array,
-  vni: number,
-  to: string,
-  from = '02:00:00:00:00:99',
-): Uint8Array => {
-  const mac = (text: string): Buffer => Buffer.from(text.replaceAll(':', ''), 'hex');
-  const header = Buffer.alloc(8);
-  header[0] = 8;
-  header.writeUInt32BE(vni * 256, 4);
-  const type = Buffer.from(inner[0] >> 4 === 6 ? '86dd' : '0800', 'hex');
-  return Uint8Array.from(Buffer.concat([header, mac(to), mac(from), type, inner]));
-};
+/** The payload of a VXLAN datagram. */
+export function vxlanPayload(vni: number, frame: Uint8Array): Uint8Array {
+  const bytes = concat(new Uint8Array(vxlan.LENGTH), frame);
+  vxlan.write(viewOf(bytes), 0, vni);
+  return bytes;
+}
 
-export const bytes = (length: number, seed = 1): Uint8Array =>
-  Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 17 + (i >> 8)) & 0xff);
+export const viewOf = (bytes: Uint8Array): DataView =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

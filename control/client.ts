@@ -1,0 +1,103 @@
+/**
+ * Asks the daemon: JSON over HTTP on its unix socket. Everything that commands need of a running node goes through here;
+ * imports nothing that takes time to load.
+ */
+import { request as httpRequest } from 'node:http';
+import { codeOf, WeftError } from './errors.ts';
+
+/** Sections of the API; bodies and results are those of service.ts and api-types.ts. */
+export type ApiPath = 'status' | 'attach' | 'detach' | 'pods' | 'routes' | 'tunnels' | 'drops' | 'why';
+
+export interface Client {
+  /** Rejects with WeftError 'unreachable' when no daemon answers, or with the code and message that the daemon gives. */
+  get<T>(path: ApiPath, query?: Readonly<Record<string, string>>): Promise<T>;
+  post<T>(path: ApiPath, body: unknown): Promise<T>;
+}
+
+export const DEFAULT_SOCKET = '/run/weft/weft.sock';
+
+/** How long the daemon may take: attaching waits for what is before it on the same name. */
+const PATIENCE_MS = 30_000;
+
+/** @param socket path of the unix socket */
+export function openClient(socket: string): Client {
+  return {
+    async get<T>(path: ApiPath, query: Readonly<Record<string, string>> = {}) {
+      const search = new URLSearchParams(query).toString();
+      return (await exchange(socket, 'GET', `/v1/${path}${search && `?${search}`}`)) as T;
+    },
+    post: async <T>(path: ApiPath, body: unknown) =>
+      (await exchange(socket, 'POST', `/v1/${path}`, JSON.stringify(body))) as T,
+  };
+}
+
+function exchange(socketPath: string, method: string, path: string, body?: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const headers =
+      body === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const request = httpRequest(
+      { socketPath, method, path, headers, agent: false, timeout: PATIENCE_MS },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', (error) => reject(unreachable(socketPath, error)));
+        response.on('end', () => {
+          try {
+            resolve(interpret(socketPath, response.statusCode ?? 0, Buffer.concat(chunks).toString()));
+          } catch (error) {
+            reject(error);
+          }
+        });
+      },
+    );
+    request.on('timeout', () => {
+      const what = `the weft daemon on ${socketPath} did not answer within ${PATIENCE_MS / 1000} s`;
+      request.destroy(new WeftError('unreachable', `${what}; see its log`));
+    });
+    request.on('error', (error) =>
+      reject(error instanceof WeftError ? error : unreachable(socketPath, error)),
+    );
+    request.end(body);
+  });
+}
+
+function interpret(socket: string, status: number, text: string): unknown {
+  if (status === 204) return undefined;
+  const answer = parseJson(text);
+  if (status >= 200 && status < 300 && answer !== undefined) return answer;
+  const { error } = (answer ?? {}) as { error?: { code?: unknown; message?: unknown } };
+  if (typeof error?.code === 'string' && typeof error.message === 'string') {
+    throw new WeftError(error.code, error.message);
+  }
+  throw new WeftError(
+    'protocol',
+    `${socket} answered HTTP ${status} with something that is no answer of weft; is it the socket of another program?`,
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const START = 'start one with: weft node --config FILE';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: `there is no such socket; ${START} (another socket: --socket PATH or $WEFT_SOCKET)`,
+  ECONNREFUSED: `its daemon has ended; ${START}`,
+  EACCES: "not permitted; run as root, or be in the group of the daemon's api.group",
+  EPERM: "not permitted; run as root, or be in the group of the daemon's api.group",
+  ENOTSOCK: 'that is not a socket; name the one of the daemon with --socket PATH or $WEFT_SOCKET',
+  ECONNRESET: 'the daemon ended before it answered; see its log',
+};
+
+function unreachable(socket: string, cause: Error): WeftError {
+  const code = codeOf(cause) ?? '';
+  const why = REASONS[code] ?? `${cause.message}; ${START}`;
+  return new WeftError('unreachable', `cannot reach the weft daemon on ${socket}: ${why}`, { cause });
+}

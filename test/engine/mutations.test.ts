@@ -1,0 +1,104 @@
+// A million mutated packets through each decapsulator: no exception, no write outside the packet memory's own places, and
+// exactly one verdict each.
+
+import { describe, expect, it } from 'vitest';
+import { parseAddress } from '../../wire/address.ts';
+import { Fd, ipipTo, MemoryNode, vxlanTo } from '../support/memory-node.ts';
+import { bytes, icmpEcho, inVxlan, ip, tcp, udp } from '../support/plain-packets.ts';
+
+const MILLION = 1_000_000;
+const back = { source: '10.244.2.2', destination: '10.244.1.2' };
+const back6 = { source: 'fd00:244:2::2', destination: 'fd00:244:1::2' };
+const OUR_MAC = '02:57:c0:a8:4d:01';
+const peer = parseAddress('192.168.77.2');
+
+/** A reproducible sequence (xorshift32). */
+const random = (seed: number) => {
+  let x = seed;
+  return (below: number): number => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return (x >>> 0) % below;
+  };
+};
+
+const extended = (next: number, payload: Uint8Array): Uint8Array =>
+  Uint8Array.from([next, 0, 1, 4, 0, 0, 0, 0, ...payload]);
+
+const inner = [
+  udp(back, 1, 2, bytes(30)),
+  tcp(back, { sourcePort: 1, destinationPort: 2, payload: bytes(40), options: bytes(12) }),
+  icmpEcho(back),
+  udp({ ...back, ttl: 1 }, 1, 2, bytes(20)),
+  ip({ ...back, protocol: 17, fragment: 0x2000, payload: bytes(64) }),
+  udp(back6, 1, 2, bytes(30)),
+  tcp(back6, { sourcePort: 1, destinationPort: 2, payload: bytes(40) }),
+  icmpEcho(back6),
+  ip({ ...back6, protocol: 0, payload: extended(44, extended(17, bytes(30))) }),
+  udp({ ...back, tos: 1 }, 1, 2, bytes(10), true),
+];
+
+const build = (): MemoryNode => {
+  const node = new MemoryNode({ address: '192.168.77.1', router4: '10.244.1.1', router6: 'fd00:244:1::1' });
+  node.pod(2, back.destination, back6.destination);
+  node.route('10.244.2.0/24', vxlanTo('192.168.77.2'));
+  node.route('fd00:244:2::/64', ipipTo('192.168.77.2'));
+  return node;
+};
+
+const mutate = (packet: Uint8Array, next: (below: number) => number): Uint8Array => {
+  let mutated = packet.slice();
+  for (let changes = next(4); changes > 0; changes--) {
+    const at = next(mutated.length);
+    if (next(3) === 0) mutated[at] ^= 1 << next(8);
+    else mutated[at] = next(256);
+  }
+  if (next(8) === 0) mutated = mutated.slice(0, next(mutated.length));
+  return mutated;
+};
+
+const kinds = [
+  {
+    name: 'VXLAN',
+    fd: Fd.receive4,
+    receiver: (node: MemoryNode) => node.receivers.vxlan4,
+    wrap: (packet: Uint8Array) => inVxlan(packet, 4096, OUR_MAC),
+  },
+  {
+    name: 'IPIP',
+    fd: Fd.ipip4,
+    receiver: (node: MemoryNode) => node.receivers.ipip,
+    wrap: (packet: Uint8Array) =>
+      ip({
+        source: '192.168.77.2',
+        destination: '192.168.77.1',
+        protocol: packet[0] >> 4 === 4 ? 4 : 41,
+        payload: packet,
+      }),
+  },
+];
+
+describe.each(kinds)('$name', ({ fd, receiver, wrap }) => {
+  it('survives a million mutated packets', () => {
+    const node = build();
+    const next = random(20_261_124);
+    const seeds = inner.map(wrap);
+    const batch = 16;
+    for (let done = 0; done < MILLION; done += batch) {
+      for (let n = 0; n < batch; n++) {
+        const tos = next(5) === 0 ? { tos: next(4) } : {};
+        node.io.queueReceive(fd, { from: peer, bytes: mutate(seeds[next(seeds.length)], next), ...tos });
+      }
+      node.forwarder.fromUnderlay(receiver(node));
+      node.io.written.length = 0;
+      node.io.sent.length = 0;
+    }
+    const verdicts = node.verdicts();
+    // Answers and fragments are packets of their own: they end as delivered or encapsulated beyond the million.
+    const answers = verdicts.encapsulated ?? 0;
+    const total = Object.values(verdicts).reduce((sum, packets) => sum + packets, 0);
+    expect(total - answers).toBe(MILLION);
+    expect(Object.keys(verdicts).length).toBeGreaterThan(8);
+  }, 120_000);
+});
