@@ -1,0 +1,116 @@
+/** `weft bench`: what to measure and how it is shown; the measuring is in the folders beside it. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { list, table } from '../control/text.ts';
+import { Run } from '../lab/run.ts';
+import type { ContestantName } from './fabric/contestants.ts';
+import { cpuSeconds, residentBytes } from './fabric/process-usage.ts';
+import { Arena, type Comparison, compare, comparisons, type Result } from './fabric/suite.ts';
+import type { Summary } from './statistics.ts';
+
+interface FabricOptions {
+  readonly pairs: number;
+  readonly only?: readonly string[];
+  readonly workers: number | 'auto';
+  readonly mtu: number;
+  readonly json?: boolean;
+}
+
+export function benchCommand(): Command {
+  const bench = new Command('bench').description('measure Weft beside what would be used instead');
+  bench
+    .command('fabric')
+    .description('pod to pod over two nodes, in network namespaces of this machine, contestants in turn')
+    .addOption(new Option('--pairs <n>', 'pairs of each comparison').default(5).argParser(count))
+    .option('--only <ids>', `comma-separated: ${comparisons.map(({ id }) => id).join(', ')}`, ids)
+    .addOption(new Option('--workers <n>', 'worker threads of a Weft node').default('auto').argParser(count))
+    .addOption(new Option('--mtu <bytes>', 'of the underlay').default(1500).argParser(count))
+    .option('--json', 'one JSON document instead of text')
+    .action(fabric);
+  return bench;
+}
+
+async function fabric(options: FabricOptions): Promise<void> {
+  const chosen = comparisons.filter(({ id }) => options.only?.includes(id) ?? true);
+  const run = new Run();
+  try {
+    const arena = new Arena(run, options.workers, options.mtu);
+    const results: Result[] = [];
+    for (const comparison of chosen) {
+      results.push(await compare(arena, comparison, options.pairs, progressOf(comparison, options.pairs)));
+    }
+    const idle = await idleUsage(arena);
+    if (options.json) process.stdout.write(`${JSON.stringify({ results, idle })}\n`);
+    else process.stdout.write(`${resultsText(results)}\n\n${idleText(idle)}\n`);
+  } finally {
+    await run.close();
+  }
+}
+
+/** One line a measurement, on stderr: results alone are on stdout. */
+function progressOf({ title, unit }: Comparison, pairs: number) {
+  return (pair: number, name: ContestantName, last: number | undefined): void => {
+    const before = last === undefined ? '' : ` (last: ${figure(last)} ${unit})`;
+    process.stderr.write(`${title}: pair ${pair + 1} of ${pairs}, ${name}${before}\n`);
+  };
+}
+
+interface Idle {
+  /** Share of one core. */
+  readonly cpu: number;
+  readonly residentBytes: number;
+}
+
+const IDLE_SECONDS = 5;
+
+/** What a Weft node that has carried the load uses when there is nothing to do. */
+async function idleUsage(arena: Arena): Promise<Idle> {
+  const { processes } = await arena.get('weft', false);
+  const before = processes.map(cpuSeconds);
+  await new Promise((resolve) => setTimeout(resolve, IDLE_SECONDS * 1000));
+  const used = processes.map((pid, i) => (cpuSeconds(pid) - before[i]) / IDLE_SECONDS);
+  return { cpu: Math.max(...used), residentBytes: Math.max(...processes.map(residentBytes)) };
+}
+
+function resultsText(results: readonly Result[]): string {
+  const header = ['comparison', 'against', '', 'weft', 'unit', 'ratio', 'spread', 'to reach', ''];
+  const rows = results.map(({ comparison, against, candidate, ratio, reached }) => [
+    comparison.title,
+    comparison.against,
+    figure(against.median),
+    figure(candidate.median),
+    comparison.unit,
+    ratio.median.toFixed(2),
+    spread(ratio),
+    'atLeast' in comparison.target ? `≥ ${comparison.target.atLeast}` : `≤ ${comparison.target.atMost}`,
+    reached ? 'reached' : 'missed',
+  ]);
+  return table(header, rows);
+}
+
+const idleText = ({ cpu, residentBytes: bytes }: Idle): string =>
+  list([
+    ['idle', `${(cpu * 100).toFixed(2)} % of a core`],
+    ['resident', `${Math.round(bytes / 1e6)} MB a node`],
+  ]);
+
+const spread = ({ least, most }: Summary): string => `${least.toFixed(2)} to ${most.toFixed(2)}`;
+
+const figure = (value: number): string => (value < 100 ? value.toFixed(2) : value.toFixed(0));
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('expected a whole number, 1 or more.');
+  return value;
+}
+
+function ids(text: string): string[] {
+  const wanted = text.split(',');
+  const unknown = wanted.find((id) => !comparisons.some((comparison) => comparison.id === id));
+  if (unknown !== undefined) {
+    throw new InvalidArgumentError(
+      `there is no '${unknown}'; known: ${comparisons.map(({ id }) => id).join(', ')}.`,
+    );
+  }
+  return wanted;
+}
