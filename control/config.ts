@@ -4,9 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
-import { findProblems, type Problem } from './config/checks.ts';
+import { findProblems } from './config/checks.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { configSchema } from './config/schema.ts';
+import { type Problem, problemsOf, problemText } from './config/shapes.ts';
 import { codeOf, WeftError } from './errors.ts';
 
 export type { NodeConfig };
@@ -22,7 +23,7 @@ export function loadConfig(file: string): NodeConfig {
 /** @param file for messages @throws WeftError 'config' */
 export function parseConfig(text: string, file: string): NodeConfig {
   const result = configSchema.safeParse(parseYaml(text, file) ?? {});
-  if (!result.success) throw configError(file, result.error.issues.map(toProblem));
+  if (!result.success) throw configError(file, problemsOf(result.error));
   const problems = findProblems(result.data);
   if (problems.length > 0) throw configError(file, problems);
   return result.data;
@@ -58,30 +59,7 @@ function parseYaml(text: string, file: string): unknown {
   }
 }
 
-interface Issue {
-  readonly code?: string | undefined;
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-}
-
-/** An unknown key is reported at the section it is in. */
-function toProblem(issue: Issue): Problem {
-  const keys =
-    issue.code === 'unrecognized_keys' ? (issue as Issue & { keys: string[] }).keys.slice(0, 1) : [];
-  return { path: [...issue.path, ...keys], message: issue.message };
-}
-
 function configError(file: string, problems: readonly Problem[]): WeftError {
-  const [{ path, message }, ...others] = problems;
-  const where = path.length > 0 ? `${formatPath(path)}: ` : '';
-  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
-  return new WeftError('config', `${file}: ${where}${message}${more}`);
-}
-
-/** 'routes[0].via' */
-function formatPath(path: readonly PropertyKey[]): string {
-  return path
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key).replaceAll(/\s+/g, ' ')}`))
-    .join('')
-    .replace(/^\./, '');
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  return new WeftError('config', `${file}: ${problemText(problems[0])}${more}`);
 }

@@ -11,12 +11,7 @@ import {
   prefixesOverlap,
 } from '../../wire/prefix.ts';
 import type { EncapType, NodeConfig } from './node-config.ts';
-
-/** What is wrong and what would be right, and where. */
-export interface Problem {
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-}
+import type { Problem } from './shapes.ts';
 
 /** All there are, in the order of the file's documentation. */
 export function findProblems(config: NodeConfig): Problem[] {

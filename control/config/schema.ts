@@ -6,60 +6,9 @@ import { z } from 'zod';
 import { Limits } from '../../engine/tables/limits.ts';
 import type { StaticRoute } from '../../routing/static.ts';
 import { formatAddress } from '../../wire/address.ts';
-import { closest } from './closest.ts';
 import type { BgpConfig, BgpPeerConfig, NodeConfig, OffloadConfig } from './node-config.ts';
-import type { Kind } from './values.ts';
+import { list, section, value, withDefaults } from './shapes.ts';
 import * as kind from './values.ts';
-
-/** A value that has to be there, unless there is something to take in its place. */
-function value<T>({ right, read }: Kind<T>): z.ZodTransform<T, unknown>;
-function value<T, const D>({ right, read }: Kind<T>, absent: D): z.ZodTransform<T | D, unknown>;
-function value<T, const D>({ right, read }: Kind<T>, ...absent: [D] | []): z.ZodTransform<T | D, unknown> {
-  return z.transform((raw, context): T | D => {
-    if (raw === undefined && absent.length === 1) return absent[0];
-    try {
-      const result = raw === undefined || raw === null ? undefined : read(raw);
-      if (result !== undefined) return result;
-      context.issues.push({ code: 'custom', input: raw, message: `expected ${right}, found ${show(raw)}` });
-    } catch (error) {
-      context.issues.push({ code: 'custom', input: raw, message: (error as Error).message });
-    }
-    return z.NEVER;
-  });
-}
-
-/** @param or what may stand in place of the section */
-function section<Shape extends z.ZodRawShape>(shape: Shape, or = '') {
-  const keys = Object.keys(shape);
-  return z.strictObject(shape, {
-    error(issue) {
-      if (issue.code !== 'unrecognized_keys') {
-        return `expected ${or}keys (${keys.join(', ')}), found ${show(issue.input)}`;
-      }
-      const near = closest(issue.keys[0], keys);
-      return `unknown key${near ? `; did you mean '${near}'?` : ';'} known here: ${keys.join(', ')}`;
-    },
-  });
-}
-
-/** A section of which every key has a default, and so the section itself. */
-function withDefaults<Shape extends z.ZodRawShape>(shape: Shape) {
-  const schema = section(shape);
-  return schema.prefault({} as z.input<typeof schema>);
-}
-
-function list<Item extends z.ZodType>(item: Item, of: string) {
-  return z.array(item, { error: ({ input }) => `expected a list of ${of}, found ${show(input)}` });
-}
-
-/** For messages: what stands in the file, shortened. */
-function show(raw: unknown): string {
-  if (raw === undefined || raw === null) return 'nothing';
-  if (Array.isArray(raw)) return 'a list';
-  if (typeof raw === 'object') return 'keys';
-  const text = typeof raw === 'string' ? `'${raw}'` : String(raw);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-}
 
 const encapType = kind.oneOf('vxlan', 'ipip', 'direct');
 const vni = kind.integer(0, 0xffffff);

@@ -1,0 +1,57 @@
+/** What the API accepts: the bodies and queries of its requests as schemas whose output is what NodeService takes. */
+import type { z } from 'zod';
+import { list, problemsOf, problemText, section, value } from './config/shapes.ts';
+import * as kind from './config/values.ts';
+import { WeftError } from './errors.ts';
+import type { AttachRequest, DetachRequest, PacketDescription } from './service.ts';
+
+/** What an id or interface name has to look like in detail is the attachment's business. */
+const name: kind.Kind<string> = {
+  right: 'text',
+  read: (raw) => (typeof raw === 'string' && raw !== '' ? raw : undefined),
+};
+
+const DEFAULT_IFNAME = 'eth0';
+
+export const attachRequest: z.ZodType<AttachRequest> = section({
+  id: value(name),
+  ifname: value(name, DEFAULT_IFNAME),
+  netns: value(kind.absolutePath),
+  ips: list(value(kind.address), 'IP addresses').default([]),
+});
+
+export const detachRequest: z.ZodType<DetachRequest> = section({
+  id: value(name),
+  ifname: value(name, DEFAULT_IFNAME),
+});
+
+export const routesQuery = section({ address: value(kind.address, undefined) });
+
+export const noQuery = section({});
+
+const byte = kind.integer(0, 255);
+const portNumber = kind.integer(0, 65535);
+const TCP = 6;
+
+export const whyRequest: z.ZodType<PacketDescription> = section({
+  source: value(kind.address),
+  destination: value(kind.address),
+  protocol: value(byte, TCP),
+  sourcePort: value(portNumber, 0),
+  destinationPort: value(portNumber, 0),
+  length: value(kind.integer(20, 65535), 100),
+  ttl: value(byte, 64),
+  dontFragment: value(kind.bool, true),
+}).check(({ value: packet, issues }) => {
+  const { source, destination } = packet;
+  if (source.family === destination.family) return;
+  const message = `is IPv${destination.family}, the source IPv${source.family}; give two addresses of one family`;
+  issues.push({ code: 'custom', input: packet, path: ['destination'], message });
+});
+
+/** @throws WeftError 'invalid', saying where and what would be right */
+export function readRequest<T>(schema: z.ZodType<T>, raw: unknown): T {
+  const result = schema.safeParse(raw ?? {});
+  if (result.success) return result.data;
+  throw new WeftError('invalid', problemText(problemsOf(result.error)[0]));
+}

@@ -1,0 +1,92 @@
+/**
+ * The API: JSON over HTTP on the node's unix socket (client.ts asks). Checks requests, answers with what the service
+ * returns as it is; errors as {"error": {"code", "message"}}. Who may connect may do everything: see socket-file.ts.
+ */
+import type { Server } from 'node:http';
+import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { Log } from '../cni/host.ts';
+import {
+  attachRequest,
+  detachRequest,
+  noQuery,
+  readRequest,
+  routesQuery,
+  whyRequest,
+} from './api-requests.ts';
+import { codeOf, WeftError } from './errors.ts';
+import type { NodeService } from './service.ts';
+
+export interface Api {
+  /** Answers what it has begun to answer; the socket is gone then. */
+  close(): Promise<void>;
+}
+
+/** The largest request by far is a dozen addresses. */
+const BODY_LIMIT = 64 * 1024;
+
+/** @param listen where: see socket-file.ts */
+export async function openApi(
+  service: NodeService,
+  listen: (server: Server) => Promise<void>,
+  log: Log,
+): Promise<Api> {
+  const app = fastify({ bodyLimit: BODY_LIMIT, forceCloseConnections: 'idle' });
+  const read = <T>(path: string, answer: (query: unknown) => Promise<T>) =>
+    app.get(`/v1/${path}`, ({ query }) => answer(query));
+  const plain = <T>(path: string, answer: () => Promise<T>) =>
+    read(path, (query) => {
+      readRequest(noQuery, query);
+      return answer();
+    });
+  plain('status', () => service.status());
+  plain('pods', () => service.pods());
+  plain('tunnels', () => service.tunnels());
+  plain('drops', () => service.drops());
+  read('routes', (query) => service.routes(readRequest(routesQuery, query).address));
+  app.post('/v1/why', ({ body }) => service.why(readRequest(whyRequest, body)));
+  app.post('/v1/attach', ({ body }) => service.attach(readRequest(attachRequest, body)));
+  app.post('/v1/detach', async ({ body }, reply) => {
+    await service.detach(readRequest(detachRequest, body));
+    return reply.code(204).send();
+  });
+  app.setNotFoundHandler((request) => {
+    throw new WeftError('not-found', `${request.method} ${request.url}: there is no such request`);
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply, log));
+  await app.ready();
+  await listen(app.server);
+  return { close: () => app.close() };
+}
+
+/** HTTP status by the code of an error; 500 for others. */
+const STATUS: Readonly<Record<string, number>> = {
+  usage: 400,
+  config: 400,
+  invalid: 400,
+  denied: 403,
+  'not-found': 404,
+  exists: 409,
+  'in-use': 409,
+  namespace: 422,
+  address: 422,
+  interface: 422,
+  unsupported: 501,
+  stopping: 503,
+};
+
+function answerError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Log,
+): FastifyReply {
+  const answer = (status: number, code: string, message: string) =>
+    reply.code(status).send({ error: { code, message } });
+  // Of fastify itself: a body that is no JSON, too large, of another type.
+  if (error.statusCode !== undefined && error.statusCode < 500)
+    return answer(error.statusCode, 'invalid', error.message);
+  const code = codeOf(error);
+  if (code !== undefined) return answer(STATUS[code] ?? 500, code, error.message);
+  log.error({ err: error, request: `${request.method} ${request.url}` }, 'a request failed');
+  return answer(500, 'failed', `${error.message} (unexpected; the daemon's log has more)`);
+}

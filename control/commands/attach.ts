@@ -1,0 +1,48 @@
+/** `weft attach` */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { type Address, formatAddress } from '../../wire/address.ts';
+import type { AttachResult } from '../service.ts';
+import { list } from '../text.ts';
+import { address, connect, type JsonOption, print, readingCommand } from './client-command.ts';
+
+interface AttachOptions extends JsonOption {
+  readonly netns: string;
+  readonly id: string;
+  readonly ifname: string;
+  readonly ip: readonly Address[];
+}
+
+const NETNS_FOLDER = '/run/netns';
+
+export function attachCommand(): Command {
+  return readingCommand('attach', 'Gives a network namespace an interface in the fabric, without CNI.')
+    .requiredOption('--netns <path>', `the namespace: its path, or its name in ${NETNS_FOLDER}`)
+    .requiredOption('--id <id>', 'name of the attachment, for weft detach and weft pods')
+    .option('--ifname <name>', 'name of the interface in the namespace', 'eth0')
+    .option(
+      '--ip <address>',
+      'address wanted, at most one of IPv4 and one of IPv6; others are chosen',
+      (text, before: readonly Address[]) => [...before, address(text)],
+      [],
+    )
+    .action(async (options: AttachOptions) => {
+      const { netns, id, ifname, ip } = options;
+      const request = { id, ifname, netns: namespacePath(netns), ips: ip.map(formatAddress) };
+      print(await connect(options).post<AttachResult>('attach', request), options, attachText);
+    });
+}
+
+/** The daemon works in a folder of its own. */
+function namespacePath(netns: string): string {
+  return netns.includes('/') ? resolve(netns) : `${NETNS_FOLDER}/${netns}`;
+}
+
+function attachText({ interface: name, ips, mtu, mac }: AttachResult): string {
+  return list([
+    ['interface', name],
+    ...ips.map((ip, i): [string, string] => [i === 0 ? 'addresses' : '', ip]),
+    ['MTU', String(mtu)],
+    ['MAC', mac],
+  ]);
+}
