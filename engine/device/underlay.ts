@@ -2,15 +2,15 @@
 // missing privilege is an error at start and not a silent worker. Closed together when one of them fails.
 //
 //   receive: one UDP socket an underlay address and worker, sharing address and port (SO_REUSEPORT, split by flow)
-//   send:    `sourcePorts` UDP sockets a family and worker, each with a source port of its own for the flow hash
+//   send:    `sourcePorts` UDP sockets a family and worker, for the flow hash; the n-th of all workers have one port
 //   IPIP:    one raw socket an inner family and worker; each takes the flows that its filter leaves it
 
 import * as ipip from '../../encap/ipip.ts';
 import { SysError } from '../../sys/errors.ts';
 import { attachFilter, type BpfInstruction } from '../../sys/filter.ts';
 import { libc } from '../../sys/libc.ts';
-import { probeUdpOffload, rawSocket, udpSocket } from '../../sys/socket.ts';
-import { MtuDiscover } from '../../sys/socket-options.ts';
+import { localAddress, probeUdpOffload, rawSocket, setOption, udpSocket } from '../../sys/socket.ts';
+import { MtuDiscover, SocketLevel, SocketOption } from '../../sys/socket-options.ts';
 import { type Address, addressToBytes, formatAddress } from '../../wire/address.ts';
 import { vtepMac } from '../../wire/mac.ts';
 import type { Receiver } from '../arrivals.ts';
@@ -30,7 +30,7 @@ export interface UnderlayOptions {
   /** UDP port that VXLAN is received on. */
   readonly vxlanPort: number;
   readonly workers: number;
-  /** Sending sockets a family and worker: a power of two. */
+  /** Source ports, and sending sockets a family and worker: a power of two. */
   readonly sourcePorts: number;
   readonly vxlan: boolean;
   readonly ipip: boolean;
@@ -57,7 +57,11 @@ export const openUnderlay = (options: UnderlayOptions): WorkerSockets[] => {
     return fd;
   };
   try {
-    return Array.from({ length: options.workers }, (_, worker) => openWorker(options, worker, keep));
+    const senders = ([4, 6] as const).map((family) => openSenders(options, family, keep));
+    return Array.from({ length: options.workers }, (_, worker) => {
+      const [vxlan4, vxlan6] = senders.map((ofWorkers) => ofWorkers[worker]);
+      return { vxlan4, vxlan6, ...openReceivers(options, worker, keep) };
+    });
   } catch (error) {
     for (const fd of opened) libc.close(fd);
     throw error;
@@ -73,19 +77,47 @@ export const closeUnderlay = (sockets: readonly WorkerSockets[]): void => {
 
 type Keep = (fd: number) => number;
 
-const openWorker = (options: UnderlayOptions, worker: number, keep: Keep): WorkerSockets => {
+const openReceivers = (
+  options: UnderlayOptions,
+  worker: number,
+  keep: Keep,
+): Omit<WorkerSockets, 'vxlan4' | 'vxlan6'> => {
   const { addresses, vxlan } = options;
-  const v4 = addresses.find(({ family }) => family === 4);
-  const v6 = addresses.find(({ family }) => family === 6);
+  const v4 = firstOf(addresses, 4);
   const receivers: Receiver[] = vxlan
     ? addresses.map((address) => vxlanReceiver(options, address, keep))
     : [];
   const ipip4 = options.ipip && v4 ? [keep(rawOpen(v4, ipip.Protocol.ipv4, options, worker))] : [];
   const ipip6 = options.ipip && v4 ? [keep(rawOpen(v4, ipip.Protocol.ipv6, options, worker))] : [];
   for (const fd of [...ipip4, ...ipip6]) receivers.push({ kind: 'ipip', fd });
-  const senders = (address: Address | undefined): number[] =>
-    vxlan && address ? Array.from({ length: options.sourcePorts }, () => keep(sender(address))) : [];
-  return { receivers, vxlan4: senders(v4), vxlan6: senders(v6), ipip4, ipip6 };
+  return { receivers, ipip4, ipip6 };
+};
+
+const firstOf = (addresses: readonly Address[], family: 4 | 6): Address | undefined =>
+  addresses.find((address) => address.family === family);
+
+/**
+ * The sending sockets of each worker. A flow can move from one worker to another, when the kernel reads its answers from
+ * another queue; its source port must not change with that, or a network in between might reorder it.
+ */
+const openSenders = (
+  { addresses, vxlan, workers, sourcePorts }: UnderlayOptions,
+  family: 4 | 6,
+  keep: Keep,
+): number[][] => {
+  const ofWorkers: number[][] = Array.from({ length: workers }, () => []);
+  const address = firstOf(addresses, family);
+  if (!vxlan || !address) return ofWorkers;
+  for (let n = 0; n < sourcePorts; n++) {
+    const first = keep(firstSender(address));
+    // Only now, so that the port was free of others who share theirs.
+    setOption(first, SocketLevel.socket, SocketOption.reusePort, 1);
+    const { port } = localAddress(first);
+    for (const [worker, fds] of ofWorkers.entries()) {
+      fds.push(worker === 0 ? first : keep(sender(address, port, true)));
+    }
+  }
+  return ofWorkers;
 };
 
 const vxlanReceiver = (options: UnderlayOptions, address: Address, keep: Keep): Receiver => {
@@ -102,19 +134,11 @@ const vxlanReceiver = (options: UnderlayOptions, address: Address, keep: Keep): 
 };
 
 /** A sending socket on a free port of the dynamic range. */
-const sender = (address: Address): number => {
+const firstSender = (address: Address): number => {
   let refused: unknown;
   for (let attempt = 0; attempt < PORT_TRIES; attempt++) {
     try {
-      return udpSocket({
-        family: address.family,
-        address: addressToBytes(address),
-        port: FIRST_SOURCE_PORT + Math.floor(Math.random() * SOURCE_PORTS),
-        sendBuffer: SEND_BUFFER,
-        receiveBuffer: NO_BUFFER,
-        ttl: TTL,
-        mtuDiscover: MtuDiscover.do,
-      });
+      return sender(address, FIRST_SOURCE_PORT + Math.floor(Math.random() * SOURCE_PORTS), false);
     } catch (error) {
       if (!(error instanceof SysError) || error.code !== 'EADDRINUSE') throw error;
       refused = error;
@@ -126,6 +150,18 @@ const sender = (address: Address): number => {
     { cause: refused },
   );
 };
+
+const sender = (address: Address, port: number, reusePort: boolean): number =>
+  udpSocket({
+    family: address.family,
+    address: addressToBytes(address),
+    port,
+    reusePort,
+    sendBuffer: SEND_BUFFER,
+    receiveBuffer: NO_BUFFER,
+    ttl: TTL,
+    mtuDiscover: MtuDiscover.do,
+  });
 
 const rawOpen = (address: Address, protocol: number, options: UnderlayOptions, worker: number): number => {
   const fd = rawSocket({
