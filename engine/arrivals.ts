@@ -139,6 +139,7 @@ export class Arrivals {
       return;
     }
     countSeen(this.#counters, this.#remote, this.#clock());
+    if (length === 0) this.#refuse(Verdict.truncated);
     if (udp && this.#size < length) this.#recogniseSuperPacket(length);
   }
 

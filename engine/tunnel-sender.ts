@@ -58,8 +58,8 @@ export class TunnelSender {
     const entry = this.#cache.entry(batch.adjacency[i]);
     const first = batch.offset[i] + headers;
     const { family, segments, segmentSize } = batch;
-    this.#sender.reserveHeaders(segments[i]);
     for (let n = 0; n < segments[i]; n++) {
+      this.#sender.reserveHeader();
       const payload = segmentPayload(batch, i, n, headers);
       const ip = this.#sender.takeHeader() + TEMPLATE_ROOM;
       const start = ip - this.#templateLength;

@@ -103,12 +103,12 @@ export class UnderlaySender {
     return this.#segment;
   }
 
-  /** Makes room for `headers` header copies and as many datagrams; sends what is queued when there is none. */
-  reserveHeaders(headers: number): void {
-    if (this.#headersUsed + headers > HEADERS || this.#regionsUsed + headers > REGIONS) this.flush();
+  /** Makes room for a header and the datagram that it begins; sends what is queued when there is none. */
+  reserveHeader(): void {
+    if (this.#headersUsed === HEADERS || this.#regionsUsed === REGIONS) this.flush();
   }
 
-  /** The next free header cell; valid until the next flush. Call reserveHeaders before. */
+  /** The next free header cell; valid until the next flush. Call reserveHeader before. */
   takeHeader(): number {
     return this.#headers + this.#headersUsed++ * HEADER_STRIDE;
   }

@@ -164,6 +164,7 @@ describe('several flows at once', () => {
     for (const [port, list] of byFlow) {
       expect(list).toEqual(Array.from({ length: 32 }, (_, k) => (port - 1000 + 8 * k) & 0xff));
     }
-    expect(b.io.written.length).toBeLessThan(64);
+    // Two flows whose hashes share a slot of the writer are not joined (2 × 32 writes); the others are.
+    expect(b.io.written.length).toBeLessThan(2 * 32 + 64);
   });
 });
