@@ -11,6 +11,7 @@ import { openApi } from './api.ts';
 import { Cleanup } from './cleanup.ts';
 import { loadConfig } from './config.ts';
 import { createLog, type Logger, type LogLevel } from './log.ts';
+import { openMetrics } from './metrics.ts';
 import { startNode } from './node.ts';
 import type { RunningNode } from './service.ts';
 import { prepareSocket } from './socket-file.ts';
@@ -40,6 +41,10 @@ export async function runDaemon({ config: file, logLevel }: DaemonOptions): Prom
     const version = readVersion();
     const node = await startNode(config, { configPath: resolve(file), version, log, onFailure: end.fail });
     cleanup.add(() => node.stop());
+    if (config.metrics) {
+      const metrics = await openMetrics(node.service, { ...config.metrics, node: name, version, log });
+      cleanup.add(() => metrics.close());
+    }
     const api = await openApi(node.service, listen, log);
     cleanup.add(() => api.close());
     hangUps.serve(() => reload(node, file, { log, notify }));

@@ -11,12 +11,20 @@ import { readVersion } from './version.ts';
 /** @returns the exit status */
 export async function run(argv: readonly string[]): Promise<number> {
   try {
-    const program = await createProgram(argv);
-    await program.parseAsync(argv, { from: 'user' });
+    const words = socketBehind(argv);
+    const program = await createProgram(words);
+    await program.parseAsync(words, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return report(error);
   }
+}
+
+/** `weft --socket PATH status` is `weft status --socket PATH`. */
+function socketBehind(argv: readonly string[]): readonly string[] {
+  const length = argv[0] === '--socket' ? 2 : argv[0]?.startsWith('--socket=') ? 1 : 0;
+  if (argv[length] === undefined || argv[length].startsWith('-')) return argv;
+  return [argv[length], ...argv.slice(0, length), ...argv.slice(length + 1)];
 }
 
 async function createProgram(argv: readonly string[]): Promise<Command> {

@@ -2,6 +2,7 @@
  * All commands, each loaded when it is the one that is asked for: `weft status` has no use for what `weft node` takes
  * a quarter of a second to load.
  */
+import { extname } from 'node:path';
 import type { Command } from 'commander';
 
 export interface CatalogueEntry {
@@ -29,10 +30,55 @@ export const catalogue: readonly CatalogueEntry[] = [
   },
   {
     name: 'detach',
-    summary: 'take it away again',
+    summary: 'take that interface away',
     load: async () => (await import('./detach.ts')).detachCommand(),
+  },
+  {
+    name: 'pods',
+    summary: 'interfaces that are attached, and their traffic',
+    load: async () => (await import('./pods.ts')).podsCommand(),
+  },
+  {
+    name: 'routes',
+    summary: 'all routes, or the one to an address',
+    load: async () => (await import('./routes.ts')).routesCommand(),
+  },
+  {
+    name: 'tunnels',
+    summary: 'other nodes, and the traffic with them',
+    load: async () => (await import('./tunnels.ts')).tunnelsCommand(),
+  },
+  {
+    name: 'drops',
+    summary: 'dropped packets by reason',
+    load: async () => (await import('./drops.ts')).dropsCommand(),
+  },
+  {
+    name: 'why',
+    summary: 'what would become of a packet, step by step',
+    load: async () => (await import('./why.ts')).whyCommand(),
+  },
+  {
+    name: 'lab',
+    summary: 'a whole fabric in network namespaces of this machine',
+    load: () => loadBeside('lab', 'labCommand'),
+  },
+  {
+    name: 'bench',
+    summary: 'the benchmarks',
+    load: () => loadBeside('bench', 'benchCommand'),
   },
 ];
 
 /** Names that are taken for commands of later versions. */
 export const later: readonly string[] = ['bgp', 'capture', 'top', 'doctor', 'ipam', 'cni'];
+
+/**
+ * A command of a folder that stands on the service, which therefore does not import it (bench may be imported by nothing):
+ * it is found by its place beside this file, compiled or not.
+ */
+async function loadBeside(folder: string, factory: string): Promise<Command> {
+  const file = new URL(`../../${folder}/cli${extname(import.meta.url)}`, import.meta.url);
+  const module: Readonly<Record<string, () => Command>> = await import(file.href);
+  return module[factory]();
+}
