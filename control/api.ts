@@ -23,6 +23,8 @@ export interface Api {
 
 /** The largest request by far is a dozen addresses. */
 const BODY_LIMIT = 64 * 1024;
+/** How long a request under way may still take when the node stops, or a client that asks nothing. */
+const CLOSE_PATIENCE_MS = 1000;
 
 /** @param listen where: see socket-file.ts */
 export async function openApi(
@@ -30,7 +32,12 @@ export async function openApi(
   listen: (server: Server) => Promise<void>,
   log: Log,
 ): Promise<Api> {
-  const app = fastify({ bodyLimit: BODY_LIMIT, forceCloseConnections: 'idle' });
+  const app = fastify({
+    bodyLimit: BODY_LIMIT,
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply, log),
+    clientErrorHandler: (error, socket) => void socket.end(notHttp(error)),
+  });
   const read = <T>(path: string, answer: (query: unknown) => Promise<T>) =>
     app.get(`/v1/${path}`, ({ query }) => answer(query));
   const plain = <T>(path: string, answer: () => Promise<T>) =>
@@ -55,7 +62,19 @@ export async function openApi(
   app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply, log));
   await app.ready();
   await listen(app.server);
-  return { close: () => app.close() };
+  return {
+    async close() {
+      const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_PATIENCE_MS);
+      await app.close();
+      clearTimeout(timer);
+    },
+  };
+}
+
+function notHttp({ message }: Error): string {
+  const body = JSON.stringify({ error: { code: 'invalid', message } });
+  const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json', 'Connection: close'];
+  return `${head.join('\r\n')}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
 /** HTTP status by the code of an error; 500 for others. */

@@ -5,7 +5,7 @@
 import { request as httpRequest } from 'node:http';
 import { codeOf, WeftError } from './errors.ts';
 
-/** Sections of the API; bodies and results are those of service.ts and api-types.ts. */
+/** Requests of the API; results are those of service.ts, bodies as api-requests.ts reads them. */
 export type ApiPath = 'status' | 'attach' | 'detach' | 'pods' | 'routes' | 'tunnels' | 'drops' | 'why';
 
 export interface Client {

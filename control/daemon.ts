@@ -48,6 +48,7 @@ export async function runDaemon({ config: file, logLevel }: DaemonOptions): Prom
     const api = await openApi(node.service, listen, log);
     cleanup.add(() => api.close());
     hangUps.serve(() => reload(node, file, { log, notify }));
+    process.stdout.on('error', () => {}); // Nobody has to read it.
     process.stdout.write(`${JSON.stringify({ event: 'ready', node: name, socket: config.api.socket })}\n`);
     notify('ready');
     log.info({ socket: config.api.socket, version }, 'the node forwards');

@@ -2,7 +2,7 @@
  * The composition root: puts a node together from its configuration, in an order in which every step finds what it needs
  * and a failing one is undone, applies changes, and takes it apart again. What the parts do is in the parts.
  *
- *   checks ▸ state folder ▸ underlay ▸ host port ▸ engine ▸ routes ▸ NAT ▸ pods of an earlier daemon ▸ timers
+ *   checks ▸ underlay ▸ state folder ▸ host port ▸ engine ▸ routes ▸ NAT ▸ pods of an earlier daemon ▸ timers
  *
  * What serves pods that stay over a restart stays with them: the host port, the kernel's routes and the NAT table (without
  * which an answer that comes meanwhile would meet the node's own TCP, and be reset). A node without pods leaves nothing.
@@ -14,7 +14,7 @@ import type { Log } from '../cni/host.ts';
 import { emptyState } from '../cni/ipam/allocator.ts';
 import { hostAddress } from '../cni/ipam/pool.ts';
 import { AttachmentStore } from '../cni/store.ts';
-import { probeUdp } from '../engine/device/underlay.ts';
+import { closeUnderlay, openUnderlay as openUnderlaySockets, probeUdp } from '../engine/device/underlay.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import { openRtnetlink } from '../sys/rtnetlink.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
@@ -83,6 +83,8 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
   const underlay = openUnderlay({ addresses: config.node.address, hostInterface });
   cleanup.add(() => underlay.close());
   cleanup.add(await claim(exclusive(config, underlay)));
+  // As the engine will, but before anything of the machine is changed.
+  openSockets(() => closeUnderlay(openUnderlaySockets(underlayOptions(config, underlay, 1, false))), config);
   const store = openStore(config.state, log);
   cleanup.add(() => store.close());
   const isEmpty = () => store.all().length === 0;
@@ -103,11 +105,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     netlink,
     log,
   });
-  const engine = openEngine(
-    engineOptions(config, context, { underlay, workers, hostAddresses, offloads }),
-    context,
-    fds,
-  );
+  const engine = openEngine(config, context, { underlay, workers, hostAddresses, offloads, fds });
   cleanup.add(() => engine.stop());
   const hostPort = engine.addPort({ kind: 'host', mtu: hostMtu, fds });
 
@@ -214,6 +212,58 @@ interface EngineSurroundings {
   readonly workers: number;
   readonly hostAddresses: readonly Address[];
   readonly offloads: Offloads;
+  /** Queues of the host port. */
+  readonly fds: readonly number[];
+}
+
+/** Closes the host port's descriptors when there will be no engine to do it. */
+function openEngine(
+  config: NodeConfig,
+  context: NodeContext,
+  surroundings: EngineSurroundings,
+): EngineHandle {
+  const options = engineOptions(config, context, surroundings);
+  try {
+    return openSockets(
+      () => (context.startEngine ? context.startEngine(options) : new Engine(options)),
+      config,
+    );
+  } catch (error) {
+    for (const fd of surroundings.fds) closeSync(fd);
+    throw error;
+  }
+}
+
+/** Runs what opens the engine's sockets. */
+function openSockets<T>(open: () => T, { encap }: NodeConfig): T {
+  try {
+    return open();
+  } catch (error) {
+    if (codeOf(error) !== 'EADDRINUSE') throw error;
+    throw new WeftError(
+      'in-use',
+      `encap.vxlan.port: UDP port ${encap.vxlan.port} of an underlay address is in use, by a kernel VXLAN ` +
+        'device (ip -d link show type vxlan) or another program (ss -ulpn); remove that, or choose another port',
+      { cause: error },
+    );
+  }
+}
+
+function underlayOptions(
+  { encap, engine }: NodeConfig,
+  underlay: Underlay,
+  workers: number,
+  gro: boolean,
+): EngineOptions['underlay'] {
+  return {
+    addresses: underlay.addresses.map(({ address }) => address),
+    vxlanPort: encap.vxlan.port,
+    workers,
+    sourcePorts: engine.sourcePorts,
+    vxlan: encap.receive.includes('vxlan'),
+    ipip: encap.receive.includes('ipip'),
+    gro,
+  };
 }
 
 function engineOptions(
@@ -221,25 +271,16 @@ function engineOptions(
   context: NodeContext,
   surroundings: EngineSurroundings,
 ): EngineOptions {
-  const { encap, engine } = config;
-  const { workers, hostAddresses, offloads } = surroundings;
-  const addresses = surroundings.underlay.addresses.map(({ address }) => address);
+  const { underlay, workers, hostAddresses, offloads } = surroundings;
+  const addresses = underlay.addresses.map(({ address }) => address);
   const first = (family: 4 | 6, list: readonly Address[]) =>
     list.find((address) => address.family === family);
   const [vtep4, vtep6] = [first(4, addresses), first(6, addresses)];
   // ICMP errors come from the node as pods know it.
   const [router4, router6] = [first(4, hostAddresses) ?? vtep4, first(6, hostAddresses) ?? vtep6];
   return {
-    underlay: {
-      addresses,
-      vxlanPort: encap.vxlan.port,
-      workers,
-      sourcePorts: engine.sourcePorts,
-      vxlan: encap.receive.includes('vxlan'),
-      ipip: encap.receive.includes('ipip'),
-      gro: offloads.gro,
-    },
-    vni: encap.vxlan.vni,
+    underlay: underlayOptions(config, underlay, workers, offloads.gro),
+    vni: config.encap.vxlan.vni,
     mac4: vtep4 && vtepMac(vtep4),
     mac6: vtep6 && vtepMac(vtep6),
     segment: offloads.segment,
@@ -247,20 +288,4 @@ function engineOptions(
     router: { ...(router4 && { v4: router4.words[0] }), ...(router6 && { v6: router6.words }) },
     onFailure: context.onFailure,
   };
-}
-
-/** Closes the host port's descriptors when there will be no engine to do it. */
-function openEngine(options: EngineOptions, context: NodeContext, fds: readonly number[]): EngineHandle {
-  try {
-    return context.startEngine ? context.startEngine(options) : new Engine(options);
-  } catch (error) {
-    for (const fd of fds) closeSync(fd);
-    if (codeOf(error) !== 'EADDRINUSE') throw error;
-    throw new WeftError(
-      'in-use',
-      `encap.vxlan.port: UDP port ${options.underlay.vxlanPort} of an underlay address is in use, by a kernel VXLAN ` +
-        'device (ip -d link show type vxlan) or another program (ss -ulpn); remove that, or choose another port',
-      { cause: error },
-    );
-  }
 }

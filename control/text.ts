@@ -1,13 +1,13 @@
 /** Text for people: tables with aligned columns, quantities, durations. Knows nothing of what is shown. */
 
-/** Numbers are aligned to the right. */
+/** Numbers and sizes (bytesText) are aligned to the right. */
 export type Cell = string | number;
 
 /** Lines of a table, its columns two spaces apart; a column whose cells are all empty is left out. */
 export function table(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const used = header.map((_, i) => i).filter((i) => rows.length === 0 || rows.some((row) => row[i] !== ''));
   const width = used.map((i) => Math.max(header[i].length, ...rows.map((row) => String(row[i]).length)));
-  const right = used.map((i) => rows.length > 0 && rows.every((row) => typeof row[i] === 'number'));
+  const right = used.map((i) => rows.length > 0 && rows.every((row) => isQuantity(row[i])));
   const line = (cells: readonly Cell[]) =>
     used
       .map((i, n) => (right[n] ? String(cells[i]).padStart(width[n]) : String(cells[i]).padEnd(width[n])))
@@ -15,6 +15,8 @@ export function table(header: readonly string[], rows: readonly (readonly Cell[]
       .trimEnd();
   return [line(header), ...rows.map(line)].join('\n');
 }
+
+const isQuantity = (cell: Cell) => typeof cell === 'number' || /^[\d.]+ ([KMGTP]i)?B$/.test(cell);
 
 /** 'name   value' lines, the values below each other. */
 export function list(rows: readonly (readonly [name: string, value: Cell])[]): string {

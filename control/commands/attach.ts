@@ -10,7 +10,7 @@ interface AttachOptions extends JsonOption {
   readonly netns: string;
   readonly id: string;
   readonly ifname: string;
-  readonly ip: readonly Address[];
+  readonly ip?: readonly Address[];
 }
 
 const NETNS_FOLDER = '/run/netns';
@@ -23,11 +23,10 @@ export function attachCommand(): Command {
     .option(
       '--ip <address>',
       'address wanted, at most one of IPv4 and one of IPv6; others are chosen',
-      (text, before: readonly Address[]) => [...before, address(text)],
-      [],
+      (text, before: readonly Address[] = []) => [...before, address(text)],
     )
     .action(async (options: AttachOptions) => {
-      const { netns, id, ifname, ip } = options;
+      const { netns, id, ifname, ip = [] } = options;
       const request = { id, ifname, netns: namespacePath(netns), ips: ip.map(formatAddress) };
       print(await connect(options).post<AttachResult>('attach', request), options, attachText);
     });

@@ -29,6 +29,8 @@ export function connect({ socket }: SocketOption): Client {
 
 /** Prints a result as JSON or as what `text` makes of it. */
 export function print<T>(result: T, { json }: JsonOption, text: (result: T) => string): void {
+  // Who reads has seen enough (weft drops --watch | head).
+  if (process.stdout.listenerCount('error') === 0) process.stdout.once('error', () => process.exit(0));
   process.stdout.write(`${json ? JSON.stringify(result) : text(result)}\n`);
 }
 

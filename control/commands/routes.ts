@@ -30,6 +30,6 @@ function routesText(routes: readonly Route[]): string {
   return table(header, rows);
 }
 
-function nextHopCells({ encap, via, port = '', vni = '', mac = '', mtu = '' }: NextHop): string[] {
-  return [encap, via ?? '', String(port), String(vni), mac, String(mtu)];
+function nextHopCells({ encap, via, port, vni, mac, mtu }: NextHop): string[] {
+  return [encap, via, port, vni, mac, mtu].map((value) => String(value ?? ''));
 }

@@ -24,16 +24,21 @@ function statusText(status: Status): string {
       i === 0 ? 'underlay' : '',
       `${address} on ${name}, MTU ${mtu}, MAC ${mac}`,
     ]),
-    ['encap', `${encap.type} ${encap.when}, VNI ${status.vtep.vni}, port ${status.vtep.port}`],
+    ['encap', `${encap.type}, ${encap.when}; VNI ${status.vtep.vni}, port ${status.vtep.port}`],
     ['pods', `${status.pods} in ${status.cidrs.join(' ') || 'no range'}, MTU ${status.mtu}`],
     [
       'host',
       `${host.interface} ${host.ips.join(' ')}${host.natOutgoing ? ', masquerades what leaves the fabric' : ''}`,
     ],
     ['routes', status.routes],
-    ['bgp', `${status.bgp.established} of ${status.bgp.peers} peers established`],
-    ['offload', off.length === 0 ? 'all on' : 'on, but for:'],
-    ...off.map(([name, { why }]): [string, string] => ['', `${name}${why ? `: ${why}` : ''}`]),
+    [
+      'bgp',
+      status.bgp.peers === 0
+        ? 'no peers'
+        : `${status.bgp.established} of ${status.bgp.peers} peers established`,
+    ],
+    ['offload', off.length === 0 ? 'all on' : 'on, except'],
+    ...off.map(([name, { why }]): [string, string] => ['', `${name}${why ? ` (${why})` : ''}`]),
     ['config', status.config],
     ['state', status.state],
   ]);
