@@ -59,7 +59,7 @@ export const isPartial = (
 
 /**
  * Computes the checksum over `length` bytes at `start`, whose field at `start + field` holds the pseudo-header's sum,
- * and stores it. A sum of zero is sent as all ones, as UDP demands (RFC 768); for TCP the two mean the same.
+ * and stores it.
  */
 export const completeChecksum = (
   memory: PacketMemory,
@@ -67,6 +67,16 @@ export const completeChecksum = (
   length: number,
   field: number,
 ): void => {
-  const sum = ~foldChecksum(memory.sum(start, length)) & ONES;
-  memory.view.setUint16(start + field, sum === 0 ? ONES : sum, true);
+  storeTransportChecksum(memory, start + field, field, memory.sum(start, length));
+};
+
+/** Stores the complement of `sum` at `at`; zero as all ones where that says "none": in UDP (RFC 768), `field` tells. */
+export const storeTransportChecksum = (
+  { view }: PacketMemory,
+  at: number,
+  field: number,
+  sum: number,
+): void => {
+  const checksum = ~foldChecksum(sum) & ONES;
+  view.setUint16(at, checksum === 0 && field === UDP_CHECKSUM ? ONES : checksum, true);
 };
