@@ -1,0 +1,162 @@
+"""Traffic between pods, checked by hash: the programs at both ends of test/support/traffic.ts.
+
+  tcp-serve BYTES SEED                      accepts one connection, sends BYTES both ways at once
+  tcp-connect ADDRESS PORT BYTES SEED       the other end of it
+  udp-echo                                  sends every datagram back to where it came from
+  udp-sizes ADDRESS PORT FLAGS SIZE...      sends one datagram of each size and compares the answer
+  udp-receive                               counts datagrams whose digest is right
+  udp-send ADDRESS PORT COUNT SIZE SEGMENT  sends COUNT datagrams of SIZE bytes, SEGMENT of them in one call
+
+Servers print {"port": N} first. All print one JSON object at the end. Datagrams carry a number and a digest of themselves.
+"""
+import hashlib
+import json
+import random
+import socket
+import struct
+import sys
+import threading
+
+CHUNK = 1 << 20
+UDP_SEGMENT = 103
+SO_RCVBUFFORCE = 33
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0
+PATIENCE = 5
+
+
+def say(**values):
+    print(json.dumps(values), flush=True)
+
+
+def listener(kind):
+    server = socket.socket(socket.AF_INET6, kind)
+    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    if kind == socket.SOCK_DGRAM:
+        server.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+    server.bind(("::", 0))
+    return server
+
+
+def connect(kind, address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    client = socket.socket(family, kind)
+    client.settimeout(PATIENCE)
+    client.connect((address, int(port)))
+    return client
+
+
+def exchange(stream, size, seed):
+    """Both ways at once, until the other end has sent everything."""
+    stream.settimeout(30)
+    sent = hashlib.sha256()
+
+    def send():
+        source = random.Random(seed)
+        for at in range(0, size, CHUNK):
+            chunk = source.randbytes(min(CHUNK, size - at))
+            sent.update(chunk)
+            stream.sendall(chunk)
+        stream.shutdown(socket.SHUT_WR)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    received = hashlib.sha256()
+    count = 0
+    while chunk := stream.recv(CHUNK):
+        received.update(chunk)
+        count += len(chunk)
+    sender.join()
+    say(sent=sent.hexdigest(), received=received.hexdigest(), bytes=count)
+
+
+def tcp_serve(size, seed):
+    server = listener(socket.SOCK_STREAM)
+    server.listen()
+    server.settimeout(30)
+    say(port=server.getsockname()[1])
+    stream, _ = server.accept()
+    exchange(stream, int(size), int(seed))
+
+
+def tcp_connect(address, port, size, seed):
+    exchange(connect(socket.SOCK_STREAM, address, port), int(size), int(seed))
+
+
+def udp_echo():
+    server = listener(socket.SOCK_DGRAM)
+    say(port=server.getsockname()[1])
+    while True:
+        data, sender = server.recvfrom(65536)
+        server.sendto(data, sender)
+
+
+def udp_sizes(address, port, flags, *sizes):
+    client = connect(socket.SOCK_DGRAM, address, port)
+    if "fragment" in flags:  # no DF: routers may cut it
+        client.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+    source = random.Random(1)
+    wrong = []
+    for size in map(int, sizes):
+        data = source.randbytes(size)
+        client.send(data)
+        try:
+            if client.recv(65536) != data:
+                wrong.append(size)
+        except OSError as error:
+            wrong.append(f"{size}: {error}")
+            if len(wrong) > 2:
+                break
+    say(wrong=wrong, tried=len(sizes))
+
+
+def udp_receive():
+    server = listener(socket.SOCK_DGRAM)
+    say(port=server.getsockname()[1])
+    good = bad = late = 0
+    last = -1
+    server.settimeout(20)
+    while True:
+        data, sender = server.recvfrom(65536)
+        if data == b"end":
+            server.sendto(struct.pack(">I", good), sender)
+            break
+        if hashlib.sha256(data[:-32]).digest() != data[-32:]:
+            bad += 1
+            continue
+        number, more = struct.unpack(">IB", data[:5])
+        late += number < last
+        last = number
+        good += 1
+        if not more:
+            server.sendto(struct.pack(">I", good), sender)
+    say(good=good, bad=bad, late=late)
+
+
+def udp_send(address, port, count, size, segment):
+    count, size, segment = int(count), int(size), int(segment)
+    client = connect(socket.SOCK_DGRAM, address, port)
+    client.settimeout(2)
+    if segment > 1:
+        client.setsockopt(socket.SOL_UDP, UDP_SEGMENT, size)
+    source = random.Random(2)
+    silent = 0
+    for at in range(0, count, segment):
+        train = []
+        for number in range(at, min(at + segment, count)):
+            more = number + 1 < min(at + segment, count)
+            body = struct.pack(">IB", number, more) + source.randbytes(size - 37)
+            train.append(body + hashlib.sha256(body).digest())
+        client.send(b"".join(train))
+        try:
+            client.recv(16)  # one train under way at a time: what is lost was not lost for want of room
+        except TimeoutError:
+            silent += 1
+            if silent > 3:
+                break
+    client.send(b"end")
+    (good,) = struct.unpack(">I", client.recv(16))
+    say(sent=count, good=good)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1].replace("-", "_")](*sys.argv[2:])
