@@ -6,7 +6,7 @@
 
 import type { GsoLimits, Log } from '../cni/host.ts';
 import { libc } from '../sys/libc.ts';
-import { addresses, links, type Rtnetlink } from '../sys/rtnetlink.ts';
+import { addresses, links, qdiscs, type Rtnetlink } from '../sys/rtnetlink.ts';
 import { openTunQueue, probeOffloads, setOffload, setPersistent } from '../sys/tun.ts';
 import { type Address, addressToBytes } from '../wire/address.ts';
 import { WeftError } from './errors.ts';
@@ -61,6 +61,7 @@ export function openHostPort(options: HostPortOptions): HostPort {
         gsoMaxSize: options.gso.maxSize,
         addressGeneration: 'none',
       }),
+      qdiscs.replaceByNone(index),
     );
     setAddresses(netlink, index, options.addresses);
     netlink.run(links.change(index, { up: true }));

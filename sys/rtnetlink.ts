@@ -20,6 +20,7 @@ export * as neighbours from './netlink/neighbours.ts';
 export type { Nexthop } from './netlink/nexthops.ts';
 export * as nexthops from './netlink/nexthops.ts';
 export { type Notification, type Notifications, openNotifications } from './netlink/notifications.ts';
+export * as qdiscs from './netlink/qdiscs.ts';
 export { type Route, type RouteHop, RouteProtocol, RouteScope, RouteTable } from './netlink/route.ts';
 export * as routes from './netlink/routes.ts';
 export type { Rule } from './netlink/rules.ts';

@@ -20,6 +20,7 @@ export const Rtm = {
   newRule: 32,
   delRule: 33,
   getRule: 34,
+  newQdisc: 36,
   newNexthop: 104,
   delNexthop: 105,
   getNexthop: 106,
@@ -32,6 +33,7 @@ const OBJECTS: Readonly<Record<number, string>> = {
   24: 'ROUTE',
   28: 'NEIGH',
   32: 'RULE',
+  36: 'QDISC',
   104: 'NEXTHOP',
 };
 

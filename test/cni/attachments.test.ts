@@ -85,6 +85,7 @@ describe('attach', () => {
     expect(attachment.mac).toMatch(/^02:58(:[0-9a-f]{2}){4}$/);
     expect(linkOf(namespace)).toMatchObject({
       mtu: 1450,
+      qdisc: 'noqueue',
       txqlen: 10_000,
       gso_max_segs: 44,
       inet6_addr_gen_mode: 'none',

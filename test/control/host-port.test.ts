@@ -87,6 +87,7 @@ describe('openHostPort', () => {
     const [link] = JSON.parse(ip('-d -j link show dev weft0'));
     expect(link).toMatchObject({
       mtu: 1450,
+      qdisc: 'noqueue',
       txqlen: 10_000,
       gso_max_segs: 44,
       inet6_addr_gen_mode: 'none',
