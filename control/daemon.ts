@@ -13,6 +13,7 @@ import { loadConfig } from './config.ts';
 import { createLog, type Logger, type LogLevel } from './log.ts';
 import { openMetrics } from './metrics.ts';
 import { startNode } from './node.ts';
+import { checkPrivileges } from './preflight.ts';
 import type { RunningNode } from './service.ts';
 import { prepareSocket } from './socket-file.ts';
 import { type Notify, systemdNotifier } from './systemd.ts';
@@ -37,14 +38,15 @@ export async function runDaemon({ config: file, logLevel }: DaemonOptions): Prom
   const hangUps = new HangUps();
   const cleanup = new Cleanup(log);
   try {
+    checkPrivileges(); // First: without them other things fail, with less to say.
     const listen = await prepareSocket(config.api);
     const version = readVersion();
+    const metrics =
+      config.metrics && (await openMetrics({ listen: config.metrics.listen, node: name, version, log }));
+    cleanup.add(() => metrics?.close());
     const node = await startNode(config, { configPath: resolve(file), version, log, onFailure: end.fail });
     cleanup.add(() => node.stop());
-    if (config.metrics) {
-      const metrics = await openMetrics(node.service, { ...config.metrics, node: name, version, log });
-      cleanup.add(() => metrics.close());
-    }
+    metrics?.serve(node.service);
     const api = await openApi(node.service, listen, log);
     cleanup.add(() => api.close());
     hangUps.serve(() => reload(node, file, { log, notify }));

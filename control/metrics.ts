@@ -19,32 +19,36 @@ export interface MetricsOptions {
 }
 
 export interface Metrics {
+  /** From now on there is something to answer; before, it is 503. */
+  serve(service: Pick<NodeService, 'metrics'>): void;
   close(): Promise<void>;
 }
 
 const PATH = '/metrics';
 
 /** @throws WeftError naming the setting when the address cannot be listened on */
-export async function openMetrics(
-  service: Pick<NodeService, 'metrics'>,
-  { listen, node, version, log }: MetricsOptions,
-): Promise<Metrics> {
+export async function openMetrics({ listen, node, version, log }: MetricsOptions): Promise<Metrics> {
+  let service: Pick<NodeService, 'metrics'> | undefined;
   const render = renderer({ node, version });
   const server = createServer(async ({ url, method }, response) => {
-    if (url?.split('?')[0] !== PATH || (method !== 'GET' && method !== 'HEAD')) {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end(`the metrics are at ${PATH}\n`);
-      return;
-    }
+    const refuse = (status: number, why: string) =>
+      response.writeHead(status, { 'content-type': 'text/plain' }).end(`${why}\n`);
+    if (url?.split('?')[0] !== PATH) return refuse(404, `the metrics are at ${PATH}`);
+    if (method !== 'GET' && method !== 'HEAD') return refuse(405, 'the metrics can be read only');
+    if (!service) return refuse(503, 'the node does not forward yet');
     try {
       const { type, text } = await render(await service.metrics());
       response.writeHead(200, { 'content-type': type }).end(text);
     } catch (error) {
       log.error({ err: error }, 'the metrics could not be read');
-      response.writeHead(500, { 'content-type': 'text/plain' }).end('see the log of the node\n');
+      refuse(500, 'see the log of the node');
     }
   });
   await listenOn(server, listen);
   return {
+    serve(given) {
+      service = given;
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

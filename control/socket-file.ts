@@ -18,7 +18,7 @@ export interface SocketFileOptions {
 /**
  * Checks what can be checked before there is anything to listen for, and changes nothing. Resolves with the function that
  * makes a server listen there.
- * @throws WeftError 'in-use', 'config' (the group) or 'failed'
+ * @throws WeftError 'in-use', 'denied' or 'failed'
  */
 export async function prepareSocket(options: SocketFileOptions): Promise<(server: Server) => Promise<void>> {
   const { socket, group } = options;
@@ -98,7 +98,7 @@ function groupId(group: string | number): number {
     return Number(entry.split(':')[2]);
   } catch (error) {
     throw new WeftError(
-      'config',
+      'failed',
       `api.group: there is no group '${group}' on this machine; make it (groupadd --system ${group}), or leave it out`,
       { cause: error },
     );
