@@ -13,6 +13,9 @@ import { fib6Lookup } from './tables/fib6.ts';
 import { bucketAdjacency, bucketCount } from './tables/next-hops.ts';
 import { Verdict } from './verdict.ts';
 
+/** In place of a next hop: no packet has that source. */
+const MARTIAN = -1;
+
 export const admit = (batch: Batch, memory: PacketMemory, tables: Tables): void => {
   const { view } = memory;
   // Packets come in runs of one sender: the last next hop serves most of them.
@@ -34,7 +37,7 @@ export const admit = (batch: Batch, memory: PacketMemory, tables: Tables): void 
       }
       const source = ipv4.source(view, at);
       if (known !== 4 || source !== w0) {
-        nextHop = fib4Lookup(tables.fib4, source);
+        nextHop = isNoSource4(source) ? MARTIAN : fib4Lookup(tables.fib4, source);
         w0 = source;
       }
     } else {
@@ -48,7 +51,7 @@ export const admit = (batch: Batch, memory: PacketMemory, tables: Tables): void 
       const c = ipv6.sourceWord(view, at, 2);
       const d = ipv6.sourceWord(view, at, 3);
       if (known !== 6 || a !== w0 || b !== w1 || c !== w2 || d !== w3) {
-        nextHop = fib6Lookup(tables.fib6, a, b, c, d);
+        nextHop = isNoSource6(a, b, c, d) ? MARTIAN : fib6Lookup(tables.fib6, a, b, c, d);
         w0 = a;
         w1 = b;
         w2 = c;
@@ -56,7 +59,9 @@ export const admit = (batch: Batch, memory: PacketMemory, tables: Tables): void 
       }
     }
     known = family;
-    if (batch.ingress === Ingress.port) {
+    if (nextHop === MARTIAN) {
+      batch.verdict[i] = Verdict.martian;
+    } else if (batch.ingress === Ingress.port) {
       if (!leadsToPort(tables, nextHop, batch.source[i])) batch.verdict[i] = Verdict.spoofedSource;
     } else if (batch.ingress === Ingress.underlay) {
       if (!leadsToRemote(tables, nextHop, batch.source[i])) batch.verdict[i] = Verdict.tunnelSource;
@@ -88,6 +93,14 @@ const leadsToRemote = (tables: Tables, nextHop: number, remote: number): boolean
   }
   return false;
 };
+
+/** RFC 1812 section 5.3.7: sources that are never forwarded, whoever has a route to them. */
+const isNoSource4 = (source: number): boolean =>
+  source >>> 29 === 7 || source >>> 24 === 127 || source >>> 24 === 0;
+
+/** RFC 4291 sections 2.5.2, 2.5.3, 2.5.6 and 2.7. */
+const isNoSource6 = (a: number, b: number, c: number, d: number): boolean =>
+  a >>> 24 === 0xff || a >>> 22 === 0x3fa || (a === 0 && b === 0 && c === 0 && d <= 1);
 
 /** RFC 1812 section 5.3.7: what is never forwarded. 224/3 covers multicast, reserved and limited broadcast. */
 const refuseDestination4 = (destination: number): Verdict => {

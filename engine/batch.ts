@@ -11,6 +11,9 @@ export const USUAL_PLACE = -1;
 /** Segmentation that a packet still needs: virtio's GSO types, less UFO (virtio 1.2 section 5.1.6). */
 export const Gso = { none: 0, tcp: 1, udp: 2 } as const;
 
+/** Most bytes of IP and transport headers in a packet that still needs segmentation: each segment has a copy of them. */
+export const LARGEST_HEADERS = 168;
+
 export interface Batch {
   readonly capacity: number;
   count: number;
@@ -46,7 +49,7 @@ export interface Batch {
   /** Flow hash, 32 bits. */
   readonly hash: Int32Array;
 
-  /** Adjacency chosen by route. */
+  /** Adjacency chosen by route, 0 before. */
   readonly adjacency: Int32Array;
   readonly verdict: Int32Array;
 }

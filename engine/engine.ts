@@ -28,6 +28,7 @@ import { Fib6Builder } from './tables/fib6-builder.ts';
 import { IdPool } from './tables/id-pool.ts';
 import { Limits } from './tables/limits.ts';
 import * as ports from './tables/ports.ts';
+import { tunnelsWithSockets } from './tunnels.ts';
 
 export type { EngineCounters, PacketDescription, PathSpec, PortId, Step };
 
@@ -80,7 +81,7 @@ export class Engine {
     this.#fib6 = new Fib6Builder(this.#tables.fib6, nextEpoch);
     const lookup = { mtu: (id: PortId) => this.#port(id).mtu, host: () => this.#hostPort() };
     this.#paths = new PathRegistry(this.#tables, lookup, options.vni, nextEpoch);
-    this.#explainer = new Explainer(this.#tables);
+    this.#explainer = new Explainer(this.#tables, tunnelsWithSockets(this.#sockets[0]));
     this.#setups = this.#sockets.map((sockets, worker) => {
       const { underlay, vni, onFailure, ...rest } = options;
       const setup = {

@@ -1,22 +1,20 @@
-// `weft why`: runs a described packet through the very stages that forward, on the live tables, and says after each what
-// it found. Sends nothing and counts nothing.
+// `weft why`: runs a described packet through the very stages that forward (stages.ts), on the live tables, and says after
+// each what it found. Sends nothing and counts nothing.
 
 import { type Address, formatAddress } from '../wire/address.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
-import { admit } from './admit.ts';
 import { appendPacket, type Batch, createBatch, Ingress, resetBatch } from './batch.ts';
 import { createPacketMemory, type PacketMemory } from './memory.ts';
-import { parse } from './parse.ts';
 import type { PathRegistry, PathSpec, PortId } from './paths.ts';
-import { rewrite } from './rewrite.ts';
-import { route } from './route.ts';
+import { STAGES, type StageName } from './stages.ts';
 import * as adjacencies from './tables/adjacencies.ts';
 import type { Tables } from './tables/buffers.ts';
 import { fib4Lookup } from './tables/fib4.ts';
 import { fib6Lookup } from './tables/fib6.ts';
 import { selectAdjacency } from './tables/next-hops.ts';
-import { Verdict, type VerdictName, verdictMeaning, verdictNames } from './verdict.ts';
+import { type Tunnels, tunnelOf } from './tunnels.ts';
+import { isDrop, Verdict, type VerdictName, verdictMeaning, verdictNames } from './verdict.ts';
 
 /** A packet as a person describes it. Both addresses are of one family. */
 export interface PacketDescription {
@@ -41,6 +39,8 @@ export interface Step {
   readonly detail: string;
   /** Of the last step: display name of the verdict. */
   readonly verdict?: string;
+  /** Of the last step: id of the adjacency that the packet leaves by, absent when it does not. */
+  readonly adjacency?: number;
 }
 
 interface Context {
@@ -55,40 +55,43 @@ const PACKET_AT = 64;
 
 export class Explainer {
   readonly #tables: Tables;
+  readonly #tunnels: Tunnels<true>;
   readonly #memory: PacketMemory = createPacketMemory(2 * LARGEST, () => 0);
   readonly #batch: Batch = createBatch(1);
 
-  constructor(tables: Tables) {
+  /** @param tunnels those that the workers have sockets for */
+  constructor(tables: Tables, tunnels: Tunnels<true>) {
     this.#tables = tables;
+    this.#tunnels = tunnels;
   }
 
   explain(packet: PacketDescription, context: Context): Step[] {
-    const batch = this.#batch;
-    const steps: Step[] = [];
     const length = writePacket(this.#memory, PACKET_AT, packet);
-    steps.push(this.#enter(packet, length, context));
-    parse(batch, this.#memory);
-    if (!this.#refused()) {
-      const hash = (batch.hash[0] >>> 0).toString(16).padStart(8, '0');
-      steps.push({
-        step: 'parse',
-        detail: `IPv${batch.family[0]}, protocol ${batch.protocol[0]}, flow hash ${hash}`,
-      });
-      admit(batch, this.#memory, this.#tables);
-    }
-    if (!this.#refused()) {
-      const from =
-        batch.ingress === Ingress.port ? `port ${batch.source[0]}` : `tunnel end point ${batch.source[0]}`;
-      steps.push({ step: 'admit', detail: `the route to the source leads back to ${from}` });
-      route(batch, this.#memory, this.#tables);
-      steps.push({ step: 'route', detail: this.#describeRoute(packet.destination, context) });
-    }
-    if (!this.#refused()) {
-      rewrite(batch, this.#memory, this.#tables);
-      if (!this.#refused()) steps.push({ step: 'rewrite', detail: this.#describeRewrite(packet, length) });
+    const steps = [this.#enter(packet, length, context)];
+    for (const { name, run } of STAGES) {
+      run(this.#batch, this.#memory, this.#tables);
+      const detail = this.#tell(name, packet, length, context);
+      if (detail !== undefined) steps.push({ step: name, detail });
+      if (this.#refused()) break;
     }
     steps.push(this.#conclude());
     return steps;
+  }
+
+  /** What a stage found that has just run; undefined when that is nothing, or said by the verdict. */
+  #tell(stage: StageName, packet: PacketDescription, length: number, context: Context): string | undefined {
+    const batch = this.#batch;
+    if (stage === 'route') return this.#describeRoute(packet.destination, context);
+    if (this.#refused()) return undefined;
+    if (stage === 'parse') {
+      const hash = (batch.hash[0] >>> 0).toString(16).padStart(8, '0');
+      return `IPv${batch.family[0]}, protocol ${batch.protocol[0]}, flow hash ${hash}`;
+    }
+    if (stage === 'admit') {
+      const from = batch.ingress === Ingress.port ? 'port' : 'tunnel end point';
+      return `the route to the source leads back to ${from} ${batch.source[0]}`;
+    }
+    return stage === 'rewrite' ? this.#describeRewrite(packet, length) : undefined;
   }
 
   /** Puts the packet into the batch as coming from where the route to its source leads. */
@@ -150,13 +153,22 @@ export class Explainer {
 
   #conclude(): Step {
     const batch = this.#batch;
+    const adjacency = batch.adjacency[0];
     let verdict: number = batch.verdict[0];
-    if (verdict === Verdict.pending) {
-      const kind = adjacencies.kind(this.#tables.adjacencies, batch.adjacency[0]);
-      verdict = kind === adjacencies.AdjacencyKind.port ? Verdict.delivered : Verdict.encapsulated;
-    }
+    if (verdict === Verdict.pending) verdict = this.#exit(adjacency);
     const name = Object.keys(Verdict)[verdict] as VerdictName;
-    return { step: 'verdict', detail: verdictMeaning[name], verdict: verdictNames[verdict] };
+    const leaves = isDrop(verdict) ? {} : { adjacency };
+    return { step: 'verdict', detail: verdictMeaning[name], verdict: verdictNames[verdict], ...leaves };
+  }
+
+  /** Verdict of a packet that no stage refused, when the adjacency's device takes it. */
+  #exit(adjacency: number): Verdict {
+    const table = this.#tables.adjacencies;
+    const kind = adjacencies.kind(table, adjacency);
+    if (kind === adjacencies.AdjacencyKind.port) return Verdict.delivered;
+    const outer = adjacencies.outerFamily(table, adjacency);
+    const tunnel = tunnelOf(this.#tunnels, kind, outer, this.#batch.family[0]);
+    return tunnel === undefined ? Verdict.encapDisabled : Verdict.encapsulated;
   }
 }
 

@@ -8,37 +8,25 @@
 //
 // Knows nothing of BGP, CNI, files or clocks. Never allocates, throws or logs between reading a batch and writing it.
 
-import { admit } from './admit.ts';
 import { Arrivals, type Receiver } from './arrivals.ts';
 import { type Batch, createBatch, Ingress, resetBatch } from './batch.ts';
 import { type Counters, countPortDrop, countTaken, countVerdict } from './counting.ts';
 import { DerivedPackets } from './derived.ts';
 import type { PacketIo } from './device/io.ts';
-import { settleEcn } from './ecn.ts';
 import { Fragmenter } from './fragment.ts';
 import { IcmpErrors, type RouterAddresses } from './icmp-errors.ts';
 import type { PacketMemory } from './memory.ts';
-import { recognisePartial } from './offload/recognise.ts';
-import { parse } from './parse.ts';
 import { PortReader } from './port-reader.ts';
 import { PortWriter, type PortWriterOptions } from './port-writer.ts';
-import { rewrite } from './rewrite.ts';
-import { route } from './route.ts';
+import { decide } from './stages.ts';
 import * as adjacencies from './tables/adjacencies.ts';
 import type { Tables } from './tables/buffers.ts';
 import * as ports from './tables/ports.ts';
 import type { TunnelSender } from './tunnel-sender.ts';
+import { type Tunnels, tunnelOf } from './tunnels.ts';
 import { Verdict } from './verdict.ts';
 
 const BATCH = 256;
-
-/** The tunnels that this worker can send through, by outer family (VXLAN) and inner family (IPIP). */
-export interface Tunnels {
-  readonly vxlan4: TunnelSender | undefined;
-  readonly vxlan6: TunnelSender | undefined;
-  readonly ipip4: TunnelSender | undefined;
-  readonly ipip6: TunnelSender | undefined;
-}
 
 export interface ForwarderOptions {
   readonly worker: number;
@@ -58,7 +46,7 @@ export class Forwarder {
   readonly #reader: PortReader;
   readonly #arrivals: Arrivals;
   readonly #writer: PortWriter;
-  readonly #tunnels: Tunnels;
+  readonly #tunnels: Tunnels<TunnelSender>;
   readonly #icmp: IcmpErrors;
   readonly #fragmenter: Fragmenter;
 
@@ -67,7 +55,7 @@ export class Forwarder {
     io: PacketIo,
     tables: Tables,
     counters: Counters,
-    tunnels: Tunnels,
+    tunnels: Tunnels<TunnelSender>,
     options: ForwarderOptions,
   ) {
     this.#memory = memory;
@@ -160,7 +148,10 @@ export class Forwarder {
     const fragments = Fragmenter.fragmentsPerPiece(batch, i, mtu);
     for (let n = 0; n < Fragmenter.pieces(batch, i); n++) {
       if (!this.#derived.hasRoom(fragments, mtu)) this.#forwardDerived();
+      const first = this.#derived.batch.count;
       this.#fragmenter.append(batch, i, n, mtu, this.#derived);
+      // They go where the packet would have gone: without its ports they would hash to another path of several.
+      this.#derived.batch.adjacency.fill(batch.adjacency[i], first, this.#derived.batch.count);
     }
   }
 
@@ -187,26 +178,3 @@ export class Forwarder {
     this.#tunnels.ipip6?.flush();
   }
 }
-
-/** The stages that decide, without effect on anything but the batch and its packets; `weft why` runs them too. */
-export const decide = (batch: Batch, memory: PacketMemory, tables: Tables): void => {
-  parse(batch, memory);
-  if (batch.ingress === Ingress.underlay) {
-    settleEcn(batch, memory);
-    recognisePartial(batch, memory);
-  }
-  admit(batch, memory, tables);
-  route(batch, memory, tables);
-  rewrite(batch, memory, tables);
-};
-
-const tunnelOf = (
-  tunnels: Tunnels,
-  kind: number,
-  outerFamily: number,
-  innerFamily: number,
-): TunnelSender | undefined => {
-  if (kind === adjacencies.AdjacencyKind.vxlan) return outerFamily === 4 ? tunnels.vxlan4 : tunnels.vxlan6;
-  if (kind !== adjacencies.AdjacencyKind.ipip || outerFamily !== 4) return undefined;
-  return innerFamily === 4 ? tunnels.ipip4 : tunnels.ipip6;
-};

@@ -9,6 +9,9 @@ import { headersLength, segmentPayload, writeSegmentHeaders } from './offload/se
 import { checksumField, completeChecksum } from './offload/transport-checksum.ts';
 
 const MORE_FRAGMENTS = 0x2000;
+const END_OF_OPTIONS = 0;
+const NO_OPERATION = 1;
+const COPIED = 0x80;
 /** Headers of one segment, while its fragments are made. */
 const SCRATCH = 256;
 
@@ -79,6 +82,7 @@ export class Fragmenter {
       const length = Math.min(room, total - done);
       const at = out.append(ipHeader + length);
       u8.copyWithin(at, ip, ip + ipHeader);
+      if (done > 0) dropUncopiedOptions(u8, at + ipv4.MIN_LENGTH, at + ipHeader);
       const inHeader = Math.max(0, Math.min(transportHeader - done, length));
       u8.copyWithin(at + ipHeader, ip + ipHeader + done, ip + ipHeader + done + inHeader);
       const from = rest + done + inHeader - transportHeader;
@@ -90,6 +94,15 @@ export class Fragmenter {
     }
   }
 }
+
+/** Options without the copied flag belong to the first fragment only (RFC 791 section 3.1): the others get No Operation. */
+const dropUncopiedOptions = (u8: Uint8Array, start: number, end: number): void => {
+  for (let at = start; at < end && u8[at] !== END_OF_OPTIONS; ) {
+    const next = u8[at] === NO_OPERATION ? at + 1 : Math.min(end, at + Math.max(2, u8[at + 1]));
+    if (u8[at] < COPIED) u8.fill(NO_OPERATION, at, next);
+    at = next;
+  }
+};
 
 /** A multiple of 8 in all fragments but the last. */
 const fragmentPayload = (ipHeader: number, mtu: number): number => (mtu - ipHeader) & ~7;

@@ -34,6 +34,8 @@ export class IcmpErrors {
   readonly #memory: PacketMemory;
   readonly #router: RouterAddresses;
   readonly #clock: () => number;
+  /** Destination words of the answer being written: an array literal would be an allocation. */
+  readonly #to = [0, 0, 0, 0];
   #tokens = BURST;
   #refilled: number;
 
@@ -110,8 +112,8 @@ export class IcmpErrors {
     const payload = icmp6.LENGTH + quoted;
     const at = out.append(ipv6.LENGTH + payload);
     const message = at + ipv6.LENGTH;
-    const to = [0, 1, 2, 3].map((w) => ipv6.sourceWord(view, from, w));
-    ipv6.write(view, at, payload, TOS, TTL, ICMPV6, this.#router.v6 as readonly number[], to);
+    for (let w = 0; w < 4; w++) this.#to[w] = ipv6.sourceWord(view, from, w);
+    ipv6.write(view, at, payload, TOS, TTL, ICMPV6, this.#router.v6 as readonly number[], this.#to);
     writeError6(view, message, batch.verdict[i], mtu);
     u8.copyWithin(message + icmp6.LENGTH, from, from + quoted);
     const pseudo = ipv6.pseudoSum6(view, at, ICMPV6, payload);

@@ -6,7 +6,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
-import { type Batch, Gso, Ingress, USUAL_PLACE } from './batch.ts';
+import { type Batch, Gso, Ingress, LARGEST_HEADERS, USUAL_PLACE } from './batch.ts';
 import type { PacketMemory } from './memory.ts';
 import { checksumField, completeChecksum } from './offload/transport-checksum.ts';
 import { Verdict } from './verdict.ts';
@@ -15,6 +15,7 @@ const TCP = 6;
 const UDP = 17;
 const SCTP = 132;
 const NOT_FIRST_FRAGMENT = -1;
+const LARGEST_PAYLOAD = 65535;
 
 export const parse = (batch: Batch, memory: PacketMemory): void => {
   for (let i = 0; i < batch.count; i++) {
@@ -44,6 +45,8 @@ const parse4 = (batch: Batch, i: number, memory: PacketMemory, at: number, lengt
   if (batch.ingress === Ingress.underlay && !ipv4.verifyHeaderChecksum(view, at))
     return Verdict.badHeaderChecksum;
   const fragment = ipv4.isFragment(view, at);
+  // Ends behind the largest packet there can be: no receiver could put it together.
+  if (fragment && ipv4.fragmentOffset(view, at) * 8 + total > LARGEST_PAYLOAD) return Verdict.malformed;
   const protocol = ipv4.protocol(view, at);
   batch.length[i] = total;
   batch.family[i] = 4;
@@ -106,9 +109,12 @@ const settleOffload = (batch: Batch, i: number, memory: PacketMemory): number =>
   const protocol = batch.protocol[i];
   const start = batch.partial[i] & 0xffff;
   const field = batch.partial[i] >>> 16;
+  const usualField = checksumField(protocol);
   const usual =
-    batch.partial[i] === USUAL_PLACE ||
-    (start === batch.headerLength[i] && field === checksumField(protocol));
+    usualField >= 0 &&
+    (batch.partial[i] === USUAL_PLACE || (start === batch.headerLength[i] && field === usualField));
+  const end = (usual ? batch.headerLength[i] + usualField : start + field) + 2;
+  if (end > batch.length[i]) return Verdict.malformed;
   if (batch.gso[i] !== Gso.none) {
     const headers =
       batch.headerLength[i] +
@@ -117,7 +123,8 @@ const settleOffload = (batch: Batch, i: number, memory: PacketMemory): number =>
         : udp.LENGTH);
     const payload = batch.length[i] - headers;
     const fits = protocol === (batch.gso[i] === Gso.tcp ? TCP : UDP) && batch.fragment[i] === 0;
-    if (!usual || !fits || batch.segmentSize[i] === 0 || payload <= 0) return Verdict.malformed;
+    if (!usual || !fits || headers > LARGEST_HEADERS || batch.segmentSize[i] === 0 || payload <= 0)
+      return Verdict.malformed;
     batch.segments[i] = Math.ceil(payload / batch.segmentSize[i]);
     batch.partial[i] = 1;
     return Verdict.pending;
@@ -126,7 +133,6 @@ const settleOffload = (batch: Batch, i: number, memory: PacketMemory): number =>
     batch.partial[i] = 1;
     return Verdict.pending;
   }
-  if (start + field + 2 > batch.length[i]) return Verdict.malformed;
   completeChecksum(memory, batch.offset[i] + start, batch.length[i] - start, field);
   batch.partial[i] = 0;
   return Verdict.pending;

@@ -134,13 +134,16 @@ export class PathRegistry {
   /** One path: the bucket of the next hop's own number. Several: a group of buckets behind those. */
   #writeNextHop(key: string, adjacencies: readonly Adjacency[], previous: number): NextHop {
     const { buckets, nextHops } = this.#tables;
-    const id = this.#nextHopIds.take();
+    const group = adjacencies.length > 1 ? this.#groupIds.take() : 0;
+    const id = this.#takeId(this.#nextHopIds, () => {
+      if (group > 0) this.#groupIds.release(group, this.#nextEpoch());
+    });
     if (adjacencies.length === 1) {
       buckets[id] = adjacencies[0].id;
       writeNextHop(nextHops, id, id, 1);
       return { id, key, users: 1, adjacencies, firstBucket: id };
     }
-    const first = firstBucketOf(this.#groupIds.take());
+    const first = firstBucketOf(group);
     const before = this.#byId.get(previous);
     const old =
       before && before.adjacencies.length > 1
@@ -159,9 +162,10 @@ export class PathRegistry {
       known.users++;
       return known;
     }
-    const id = this.#adjacencyIds.take();
-    const remote = 'via' in path ? this.#acquireRemote(path.via) : undefined;
-    if (remote) this.#useVni(remote, path.kind === 'vxlan' ? path.vni : undefined, 1);
+    const remote = 'via' in path ? this.#acquireRemote(path.via, vniOf(path)) : undefined;
+    const id = this.#takeId(this.#adjacencyIds, () => {
+      if (remote) this.#releaseRemote(remote, vniOf(path));
+    });
     writeAdjacency(this.#tables.adjacencies, id, this.#row(path, remote?.id ?? 0));
     const adjacency = { id, key, users: 1, path, remote };
     this.#adjacencies.set(key, adjacency);
@@ -173,22 +177,38 @@ export class PathRegistry {
     const { id, key, path, remote } = adjacency;
     this.#adjacencies.delete(key);
     this.#adjacencyIds.release(id, this.#nextEpoch());
-    if (!remote) return;
-    this.#useVni(remote, path.kind === 'vxlan' ? path.vni : undefined, -1);
+    if (remote) this.#releaseRemote(remote, vniOf(path));
+  }
+
+  /** Takes an id; when there is none, undoes what was done before. */
+  #takeId(pool: IdPool, undo: () => void): number {
+    try {
+      return pool.take();
+    } catch (error) {
+      undo();
+      throw error;
+    }
+  }
+
+  #acquireRemote(address: Address, vni: number | undefined): Remote {
+    const remote = this.#remotes.get(formatAddress(address)) ?? this.#newRemote(address);
+    // Before it is counted: this is what can fail, and a remote that was there keeps its VNIs then.
+    this.#useVni(remote, vni, 1);
+    remote.users++;
+    return remote;
+  }
+
+  #releaseRemote(remote: Remote, vni: number | undefined): void {
+    this.#useVni(remote, vni, -1);
     if (--remote.users > 0) return;
     this.#remotes.delete(remote.key);
     unlinkRemote(this.#tables.remotes, remote.id);
     this.#remoteIds.release(remote.id, this.#nextEpoch());
   }
 
-  #acquireRemote(address: Address): Remote {
+  #newRemote(address: Address): Remote {
     const key = formatAddress(address);
-    const known = this.#remotes.get(key);
-    if (known) {
-      known.users++;
-      return known;
-    }
-    const remote: Remote = { id: this.#remoteIds.take(), key, users: 1, address, vnis: new Map() };
+    const remote: Remote = { id: this.#remoteIds.take(), key, users: 0, address, vnis: new Map() };
     clearRemoteCells(this.#tables.counters, remote.id);
     linkRemote(this.#tables.remotes, remote.id, mappedWords(address));
     this.#remotes.set(key, remote);
@@ -197,12 +217,13 @@ export class PathRegistry {
 
   /** A remote may send with the node's own VNI and with those that routes to it use. */
   #useVni(remote: Remote, vni: number | undefined, change: 1 | -1): void {
-    if (vni !== undefined) {
-      const users = (remote.vnis.get(vni) ?? 0) + change;
-      if (users > 0) remote.vnis.set(vni, users);
-      else remote.vnis.delete(vni);
-    }
-    setRemoteVnis(this.#tables.remotes, remote.id, [...new Set([this.#ownVni, ...remote.vnis.keys()])]);
+    const users = vni === undefined ? 0 : (remote.vnis.get(vni) ?? 0) + change;
+    const others = [...remote.vnis.keys()].filter((other) => other !== vni);
+    const used = users > 0 ? [...others, vni as number] : others;
+    setRemoteVnis(this.#tables.remotes, remote.id, [...new Set([this.#ownVni, ...used])]);
+    if (vni === undefined) return;
+    if (users > 0) remote.vnis.set(vni, users);
+    else remote.vnis.delete(vni);
   }
 
   #row(path: PathSpec, remote: number): AdjacencyRow {
@@ -222,6 +243,8 @@ export class PathRegistry {
     }
   }
 }
+
+const vniOf = (path: PathSpec): number | undefined => (path.kind === 'vxlan' ? path.vni : undefined);
 
 const firstBucketOf = (group: number): number => Limits.nextHops + (group - 1) * BUCKETS_PER_GROUP;
 const groupOf = (firstBucket: number): number => (firstBucket - Limits.nextHops) / BUCKETS_PER_GROUP + 1;

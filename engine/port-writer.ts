@@ -19,7 +19,10 @@ import { type PacketMemory, storePointer } from './memory.ts';
 import { checksumField, pseudoSum, verifyTransport } from './offload/transport-checksum.ts';
 import { Verdict } from './verdict.ts';
 
-const SLOTS = 64;
+/** Slots are searched by sets: flows whose hashes share a set are joined side by side, up to WAYS of them. */
+const SETS = 16;
+const WAYS = 4;
+const SLOTS = SETS * WAYS;
 const MAX_JOINED = 64;
 const IOVEC = 16;
 const IOV_PER_SLOT = MAX_JOINED;
@@ -42,8 +45,10 @@ export class PortWriter {
   readonly #joinUdp: boolean;
   readonly #iovecs: number;
 
-  // One cell a slot: the train that the flows of that hash have open. `#joined` 0: free.
+  // One cell a slot: the train that the flows of that hash have open. `#joined` 0: free. No two have one hash, so that
+  // the packets of a flow meet in one slot and stay in order.
   readonly #joined = new Int32Array(SLOTS);
+  readonly #hash = new Int32Array(SLOTS);
   readonly #port = new Int32Array(SLOTS);
   readonly #fd = new Int32Array(SLOTS);
   readonly #head = new Int32Array(SLOTS);
@@ -71,9 +76,9 @@ export class PortWriter {
 
   /** Writes packet `i` to `port`, now or joined with its followers at the latest at the next flush. */
   deliver(batch: Batch, i: number, port: number, fd: number): void {
-    const slot = batch.hash[i] & (SLOTS - 1);
+    const slot = this.#slotOf(batch.hash[i]);
     if (this.#joined[slot] > 0) {
-      if (this.#join(slot, batch, i, port)) return;
+      if (this.#hash[slot] === batch.hash[i] && this.#join(slot, batch, i, port)) return;
       this.#flushSlot(slot);
     }
     this.#start(slot, batch, i, port, fd);
@@ -86,6 +91,17 @@ export class PortWriter {
     }
   }
 
+  /** The slot that has a train of that hash open; else a free one of its set; else one that has to make room. */
+  #slotOf(hash: number): number {
+    const first = (hash & (SETS - 1)) * WAYS;
+    let slot = first + ((hash >>> 16) & (WAYS - 1));
+    for (let way = first; way < first + WAYS; way++) {
+      if (this.#joined[way] === 0) slot = way;
+      else if (this.#hash[way] === hash) return way;
+    }
+    return slot;
+  }
+
   #start(slot: number, batch: Batch, i: number, port: number, fd: number): void {
     const ip = batch.offset[i];
     const length = batch.length[i];
@@ -96,6 +112,7 @@ export class PortWriter {
       this.#writeAlone(batch, i, port, fd);
       return;
     }
+    this.#hash[slot] = batch.hash[i];
     this.#port[slot] = port;
     this.#fd[slot] = fd;
     this.#head[slot] = ip;
@@ -154,7 +171,7 @@ export class PortWriter {
       batch.headerLength[i] !== this.#ipHeader[slot] ||
       batch.gso[i] !== Gso.none ||
       batch.fragment[i] !== 0 ||
-      !this.#sameFlow(slot, ip)
+      !this.#sameFlow(slot, ip, batch.length[i])
     ) {
       return false;
     }
@@ -181,7 +198,7 @@ export class PortWriter {
   }
 
   /** Headers equal but for what segmentation itself changes. */
-  #sameFlow(slot: number, ip: number): boolean {
+  #sameFlow(slot: number, ip: number, length: number): boolean {
     const { view } = this.#memory;
     const head = this.#head[slot];
     const ipHeader = this.#ipHeader[slot];
@@ -191,7 +208,9 @@ export class PortWriter {
     const a = head + ipHeader;
     const b = ip + ipHeader;
     if (this.#protocol[slot] === PROTOCOL_UDP) {
-      return view.getInt32(a, true) === view.getInt32(b, true) && udp.checksum(view, b) !== 0;
+      // A datagram shorter than its packet has options behind it (RFC 9868), which joining would turn into payload.
+      const whole = udp.length(view, b) === length - ipHeader;
+      return whole && view.getInt32(a, true) === view.getInt32(b, true) && udp.checksum(view, b) !== 0;
     }
     return (
       (tcp.sequence(view, b) | 0) === this.#sequence[slot] &&

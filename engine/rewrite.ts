@@ -6,7 +6,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
-import { type Batch, Gso, Ingress } from './batch.ts';
+import { type Batch, Gso, Ingress, LARGEST_HEADERS } from './batch.ts';
 import type { PacketMemory } from './memory.ts';
 import * as adjacencies from './tables/adjacencies.ts';
 import type { Tables } from './tables/buffers.ts';
@@ -60,6 +60,7 @@ const fits = (batch: Batch, i: number, memory: PacketMemory, mtu: number): boole
   // Its segment size is not told to a socket; the way ahead decides it.
   if (batch.ingress !== Ingress.underlay || batch.partial[i] === 0 || batch.protocol[i] !== TCP) return false;
   const headers = headersLength(batch, i, memory);
+  if (headers > LARGEST_HEADERS || headers >= mtu) return false;
   batch.gso[i] = Gso.tcp;
   batch.segmentSize[i] = mtu - headers;
   batch.segments[i] = Math.ceil((batch.length[i] - headers) / (mtu - headers));

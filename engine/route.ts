@@ -15,7 +15,8 @@ import { Verdict } from './verdict.ts';
 export const route = (batch: Batch, memory: PacketMemory, tables: Tables): void => {
   const { view } = memory;
   for (let i = 0; i < batch.count; i++) {
-    if (batch.verdict[i] !== Verdict.pending) continue;
+    // A fragment made here follows the packet that it was cut from, whose way is chosen already.
+    if (batch.verdict[i] !== Verdict.pending || batch.adjacency[i] !== 0) continue;
     const at = batch.offset[i];
     const nextHop =
       batch.family[i] === 4

@@ -9,10 +9,7 @@ import { type Batch, Gso } from './batch.ts';
 import type { PacketMemory } from './memory.ts';
 import { headersLength, segmentPayload, writeSegmentHeaders } from './offload/segment.ts';
 import { checksumField, completeChecksum } from './offload/transport-checksum.ts';
-import type { UnderlaySender } from './underlay-sender.ts';
-
-/** Room before the IP header in a header cell: the longest template, VXLAN and Ethernet. */
-const TEMPLATE_ROOM = 22;
+import { TEMPLATE_ROOM, type UnderlaySender } from './underlay-sender.ts';
 
 export class TunnelSender {
   readonly #memory: PacketMemory;

@@ -5,6 +5,7 @@
 //
 //   slot (socket, adjacency, tos) ── open train ──▶ region: 128 iovecs + control messages ── close ──▶ socket's queue ── flush ──▶ sendmmsg
 
+import { LARGEST_HEADERS } from './batch.ts';
 import type { Counters } from './counting.ts';
 import { countEncapsulated, countVerdict } from './counting.ts';
 import { Errno, type PacketIo } from './device/io.ts';
@@ -22,7 +23,9 @@ const IOVEC = 16;
 const MMSGHDR = 64;
 const CONTROL = 48; // UDP_SEGMENT (24) and TOS (24)
 const SLOTS_PER_SOCKET = 8;
-const HEADER_STRIDE = 192; // encapsulation 22, IPv6 with extensions, TCP with options
+/** The longest encapsulation header that goes before an inner packet: VXLAN and Ethernet. */
+export const TEMPLATE_ROOM = 22;
+const HEADER_STRIDE = 2 + TEMPLATE_ROOM + LARGEST_HEADERS;
 const HEADERS = 2048;
 const SEND_PATIENCE_MS = 2;
 
@@ -93,7 +96,7 @@ export class UnderlaySender {
     this.#iovecs = memory.reserve(REGIONS * IOV_PER_REGION * IOVEC);
     this.#controls = memory.reserve(REGIONS * CONTROL);
     this.#messages = memory.reserve((REGIONS + 1) * MMSGHDR); // one more for sendSingly
-    // +2 so that the IP header behind a 22-byte VXLAN + Ethernet header is aligned to 4 bytes.
+    // +2 so that the IP header behind 22 bytes is aligned to 4.
     this.#headers = memory.reserve(HEADERS * HEADER_STRIDE) + 2;
     this.#prepareControls(options.family);
   }

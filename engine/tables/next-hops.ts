@@ -77,5 +77,11 @@ const fairShares = (paths: readonly WeightedPath[], count: number): number[] => 
   const byRemainder = exact.map((share, n) => [share - shares[n], n]).sort(([a], [b]) => b - a);
   let rest = count - shares.reduce((sum, share) => sum + share, 0);
   for (const [, n] of byRemainder) if (rest-- > 0) shares[n]++;
+  for (const [n, share] of shares.entries()) {
+    const most = Math.max(...shares);
+    if (share > 0 || most < 2) continue;
+    shares[shares.indexOf(most)]--;
+    shares[n] = 1;
+  }
   return shares;
 };

@@ -10,6 +10,7 @@ import { createTableBuffers, openTables, type Tables } from '../../engine/tables
 import { Fib4Builder } from '../../engine/tables/fib4-builder.ts';
 import { Fib6Builder } from '../../engine/tables/fib6-builder.ts';
 import * as ports from '../../engine/tables/ports.ts';
+import { tunnelsWithSockets } from '../../engine/tunnels.ts';
 import { parseAddress } from '../../wire/address.ts';
 import { vtepMac } from '../../wire/mac.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
@@ -46,6 +47,7 @@ export class MemoryNode {
   now = 1000;
   readonly #fib4: Fib4Builder;
   readonly #fib6: Fib6Builder;
+  readonly #explainer: Explainer;
   readonly #mtus = new Map<number, number>();
 
   constructor(options: MemoryNodeOptions) {
@@ -82,6 +84,7 @@ export class MemoryNode {
       router,
     };
     const clock = { monotonic: () => this.now, wall: () => this.now };
+    this.#explainer = new Explainer(this.tables, tunnelsWithSockets(setup));
     this.forwarder = assembleForwarder(setup, this.tables, this.io, this.io.addressOf, clock);
     this.#fib4 = new Fib4Builder(this.tables.fib4, () => 1);
     this.#fib6 = new Fib6Builder(this.tables.fib6, () => 1);
@@ -120,7 +123,7 @@ export class MemoryNode {
   }
 
   explain(packet: PacketDescription): Step[] {
-    return new Explainer(this.tables).explain(packet, { paths: this.paths, hostPort: HOST_PORT });
+    return this.#explainer.explain(packet, { paths: this.paths, hostPort: HOST_PORT });
   }
 }
 
