@@ -15,7 +15,7 @@ const cases = [
 ] as const;
 
 describe.each(cases)('engine.offload $offload, pods $pods, wire $wire, over IPv$underlay', (one) => {
-  it('changes and loses nothing', async () => {
+  it('changes and loses nothing', { timeout: 60_000 }, async () => {
     run = new Run();
     const { offload, pods, wire, underlay, v4, v6 } = one;
     const pair = await weftAndKernel(run, { wire, underlay, config: { engine: { offload } } });

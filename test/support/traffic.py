@@ -2,10 +2,13 @@
 
   tcp-serve BYTES SEED                      accepts one connection, sends BYTES both ways at once
   tcp-connect ADDRESS PORT BYTES SEED       the other end of it
-  udp-echo                                  sends every datagram back to where it came from
+  tcp-echo                                  sends everything back, one connection
+  tcp-hold ADDRESS PORT SECONDS             a number each way every 20 ms for SECONDS, over one connection
+  udp-echo [FLAGS]                          sends every datagram back to where it came from
   udp-sizes ADDRESS PORT FLAGS SIZE...      sends one datagram of each size and compares the answer
+  udp-collect PORT SECONDS                  says in hexadecimal digits what arrives until nothing did for SECONDS
   udp-receive                               counts datagrams whose digest is right
-  udp-send ADDRESS PORT COUNT SIZE SEGMENT  sends COUNT datagrams of SIZE bytes, SEGMENT of them in one call
+  udp-send ADDRESS PORT COUNTxSIZExSEGMENT…   sends COUNT datagrams of SIZE bytes, SEGMENT of them in one call
 
 Servers print {"port": N} first. All print one JSON object at the end. Datagrams carry a number and a digest of themselves.
 """
@@ -16,6 +19,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 CHUNK = 1 << 20
 UDP_SEGMENT = 103
@@ -28,12 +32,12 @@ def say(**values):
     print(json.dumps(values), flush=True)
 
 
-def listener(kind):
+def listener(kind, port=0):
     server = socket.socket(socket.AF_INET6, kind)
     server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     if kind == socket.SOCK_DGRAM:
         server.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
-    server.bind(("::", 0))
+    server.bind(("::", port))
     return server
 
 
@@ -82,8 +86,43 @@ def tcp_connect(address, port, size, seed):
     exchange(connect(socket.SOCK_STREAM, address, port), int(size), int(seed))
 
 
-def udp_echo():
-    server = listener(socket.SOCK_DGRAM)
+def tcp_echo():
+    server = listener(socket.SOCK_STREAM)
+    server.listen()
+    say(port=server.getsockname()[1])
+    stream, _ = server.accept()
+    while data := stream.recv(65536):
+        stream.sendall(data)
+
+
+def tcp_hold(address, port, seconds):
+    stream = connect(socket.SOCK_STREAM, address, port)
+    stream.settimeout(20)
+    say(connected=True)
+    end = time.monotonic() + float(seconds)
+    rounds = wrong = 0
+    while time.monotonic() < end:
+        number = struct.pack(">Q", rounds)
+        stream.sendall(number)
+        answer = b""
+        while len(answer) < 8:
+            part = stream.recv(8 - len(answer))
+            if not part:
+                raise ConnectionError("the other end has closed")
+            answer += part
+        wrong += answer != number
+        rounds += 1
+        time.sleep(0.02)
+    say(rounds=rounds, wrong=wrong)
+
+
+def udp_echo(flags=""):
+    if "fragment" in flags:  # answers without DF too
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+        server.bind(("0.0.0.0", 0))
+    else:
+        server = listener(socket.SOCK_DGRAM)
     say(port=server.getsockname()[1])
     while True:
         data, sender = server.recvfrom(65536)
@@ -109,6 +148,18 @@ def udp_sizes(address, port, flags, *sizes):
     say(wrong=wrong, tried=len(sizes))
 
 
+def udp_collect(port, seconds):
+    server = listener(socket.SOCK_DGRAM, int(port))
+    server.settimeout(float(seconds))
+    say(port=int(port))
+    got = []
+    try:
+        while True:
+            got.append(server.recv(65536).hex())
+    except TimeoutError:
+        say(got=got)
+
+
 def udp_receive():
     server = listener(socket.SOCK_DGRAM)
     say(port=server.getsockname()[1])
@@ -132,30 +183,32 @@ def udp_receive():
     say(good=good, bad=bad, late=late)
 
 
-def udp_send(address, port, count, size, segment):
-    count, size, segment = int(count), int(size), int(segment)
+def udp_send(address, port, *bulks):
     client = connect(socket.SOCK_DGRAM, address, port)
     client.settimeout(2)
-    if segment > 1:
-        client.setsockopt(socket.SOL_UDP, UDP_SEGMENT, size)
     source = random.Random(2)
-    silent = 0
-    for at in range(0, count, segment):
-        train = []
-        for number in range(at, min(at + segment, count)):
-            more = number + 1 < min(at + segment, count)
-            body = struct.pack(">IB", number, more) + source.randbytes(size - 37)
-            train.append(body + hashlib.sha256(body).digest())
-        client.send(b"".join(train))
-        try:
-            client.recv(16)  # one train under way at a time: what is lost was not lost for want of room
-        except TimeoutError:
-            silent += 1
-            if silent > 3:
-                break
+    number = silent = 0
+    for bulk in bulks:
+        count, size, segment = map(int, bulk.split("x"))
+        client.setsockopt(socket.SOL_UDP, UDP_SEGMENT, size if segment > 1 else 0)
+        for at in range(0, count, segment):
+            length = min(segment, count - at)
+            train = []
+            for left in reversed(range(length)):
+                body = struct.pack(">IB", number, left > 0) + source.randbytes(size - 37)
+                train.append(body + hashlib.sha256(body).digest())
+                number += 1
+            client.send(b"".join(train))
+            try:
+                client.recv(16)  # one train under way at a time: what is lost was not lost for want of room
+            except TimeoutError:
+                silent += 1
+                if silent > 3:
+                    break
+    client.setsockopt(socket.SOL_UDP, UDP_SEGMENT, 0)
     client.send(b"end")
     (good,) = struct.unpack(">I", client.recv(16))
-    say(sent=count, good=good)
+    say(sent=number, good=good)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ export async function echoUdp(
   sizes: readonly number[],
   fragments: 'fragment' | 'df' = 'df',
 ): Promise<void> {
-  await withServer(to.namespace, ['udp-echo'], async (port) => {
+  await withServer(to.namespace, ['udp-echo', fragments], async (port) => {
     const args = ['udp-sizes', to.ip(family), port, fragments, ...sizes];
     expect(await runProgram(from.namespace, args)).toEqual({ wrong: [], tried: sizes.length });
   });
@@ -109,10 +109,11 @@ export interface UdpBulk {
 }
 
 /** Datagrams with digests: all arrive, whole and in order. */
-export async function sendUdp(from: Pod, to: Pod, family: Family, bulk: UdpBulk): Promise<void> {
-  const { count, size, segment } = bulk;
+export async function sendUdp(from: Pod, to: Pod, family: Family, bulks: readonly UdpBulk[]): Promise<void> {
+  const count = bulks.reduce((sum, bulk) => sum + bulk.count, 0);
   await withServer(to.namespace, ['udp-receive'], async (port, server) => {
-    const args = ['udp-send', to.ip(family), port, count, size, segment];
+    const specs = bulks.map((bulk) => `${bulk.count}x${bulk.size}x${bulk.segment}`);
+    const args = ['udp-send', to.ip(family), port, ...specs];
     const [sent, received] = await Promise.all([runProgram(from.namespace, args), server.next()]);
     expect(sent).toEqual({ sent: count, good: count });
     expect(received).toEqual({ good: count, bad: 0, late: 0 });
@@ -135,4 +136,42 @@ export async function ping(
     expect(output).toContain('1 packets transmitted, 1 received, 0% packet loss');
   }
   return output;
+}
+
+const SENDER = fileURLToPath(new URL('send.py', import.meta.url));
+
+/** Sends packets that no program would. @param words kind and addresses, as send.py has them */
+export async function send(
+  from: Namespace,
+  words: readonly (string | number)[],
+  packets: readonly Uint8Array[],
+): Promise<void> {
+  const program = new Program(
+    from,
+    [...words, ...packets.map((one) => Buffer.from(one).toString('hex'))],
+    SENDER,
+  );
+  try {
+    await program.next();
+  } finally {
+    await program.stop();
+  }
+}
+
+/** Payloads that a program on `port` of the pod receives while something is done, and for `seconds` after. */
+export async function collectUdp(
+  pod: Pod,
+  port: number,
+  action: () => Promise<unknown>,
+  seconds = 0.3,
+): Promise<Uint8Array[]> {
+  const collector = new Program(pod.namespace, ['udp-collect', port, seconds]);
+  try {
+    await collector.next();
+    await action();
+    const { got } = await collector.next<{ got: string[] }>();
+    return got.map((hex) => new Uint8Array(Buffer.from(hex, 'hex')));
+  } finally {
+    await collector.stop();
+  }
 }

@@ -51,6 +51,8 @@ export class Underlay {
   /** Gives a namespace `u0` with these addresses; the other end is the switch's port. */
   plug(namespace: Namespace, n: number, addresses: readonly string[], name = 'u0'): void {
     const port = portName(n);
+    // Nobody else is on the cable: waiting for a duplicate of the link-local address would delay the first packets by 2 s.
+    namespace.sysctl('net.ipv6.conf.default.dad_transmits', 0);
     const options = { mtu: this.#mtu, wire: this.#wire };
     link({ namespace: this.namespace, name: port }, { namespace, name, addresses }, options);
     this.namespace.ip(`link set ${port} master ${BRIDGE} addrgenmode none`);
