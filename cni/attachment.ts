@@ -23,6 +23,10 @@ export interface Attachment {
   readonly mac: string;
   /** 'creating' until the interface works: what a crash leaves in that phase is undone at the next start. */
   readonly phase: 'creating' | 'ready';
+  /** The CNI network that asked for it, when one did. */
+  readonly network?: string | undefined;
+  /** Of the request that made it: a caller that did not hear the answer asks again with the same. */
+  readonly token?: string | undefined;
 }
 
 export interface AttachmentName {

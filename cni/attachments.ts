@@ -23,7 +23,7 @@ import {
   type InterfaceSpec,
   removeInterface,
 } from './interface.ts';
-import { allocate, type IpamState, release, take } from './ipam/allocator.ts';
+import { type AddressRange, allocate, endRests, type IpamState, release, take } from './ipam/allocator.ts';
 import { enterable, isUsed, openPodNamespace } from './namespace.ts';
 import type { AttachmentStore } from './store.ts';
 
@@ -32,6 +32,16 @@ export interface AttachRequest extends AttachmentName {
   readonly netns: string;
   /** Addresses wanted, at most one a family; the others are chosen. */
   readonly ips?: readonly Address[];
+  /** Addresses are chosen from these, and of their families only. */
+  readonly within?: readonly AddressRange[];
+  /** Bytes; the node's when left out. */
+  readonly mtu?: number;
+  /** To be reported in place of the usual one. */
+  readonly mac?: string;
+  /** Name of the CNI network that asks. */
+  readonly network?: string;
+  /** Made up by the caller for this one request: asked again with the same, the answer is the same. */
+  readonly token?: string;
 }
 
 export interface AttachmentsOptions {
@@ -144,6 +154,8 @@ export class Attachments {
   async #attach(request: AttachRequest): Promise<Attachment> {
     const { store, ipam, log } = this.#options;
     const { id, ifname, netns } = request;
+    const existing = this.#live.get(attachmentKey(request))?.attachment;
+    if (existing?.token !== undefined && existing.token === request.token) return existing;
     if (store.get(request)) {
       throw new AttachError('exists', `${id} has an attachment ${ifname} already; detach it first`);
     }
@@ -158,12 +170,13 @@ export class Attachments {
           `${netns} has an interface ${ifname} already; choose another name (--ifname)`,
         );
       }
-      const leased = allocate(ipam, request.ips);
+      endRests(ipam, performance.now());
+      const leased = allocate(ipam, request.ips, request.within);
       if (!leased.ok) throw new AttachError('address', leased.reason);
       const ips = leased.addresses;
       for (const ip of ips) take(ipam, ip);
       undo.unshift(() => {
-        for (const ip of ips) release(ipam, ip);
+        for (const ip of ips) release(ipam, ip, performance.now());
       });
       const attachment: Attachment = {
         id,
@@ -172,9 +185,11 @@ export class Attachments {
         namespace: pod.id,
         bootId: this.#options.bootId,
         ips,
-        mtu: this.#options.mtu(),
-        mac: attachmentMac(request),
+        mtu: request.mtu ?? this.#options.mtu(),
+        mac: request.mac ?? attachmentMac(request),
         phase: 'creating',
+        ...(request.network !== undefined && { network: request.network }),
+        ...(request.token !== undefined && { token: request.token }),
       };
       undo.unshift(() => store.remove(attachment));
       await store.put(attachment);
@@ -258,7 +273,7 @@ export class Attachments {
     await this.#options.store.remove(attachment);
     // Of one that was never finished the addresses may be another's by now.
     if (this.#live.delete(attachmentKey(attachment))) {
-      for (const ip of attachment.ips) release(this.#options.ipam, ip);
+      for (const ip of attachment.ips) release(this.#options.ipam, ip, performance.now());
     }
   }
 

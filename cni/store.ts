@@ -21,6 +21,8 @@ const Stored = z.object({
   mtu: z.number(),
   mac: z.string(),
   phase: z.enum(['creating', 'ready']),
+  network: z.string().optional(),
+  token: z.string().optional(),
 });
 
 export class AttachmentStore {

@@ -53,3 +53,29 @@ export function offsetOf(pool: Pool, address: Address): number | string {
   if (offset > pool.last) return `${text} is the broadcast address of ${formatPrefix(pool.prefix)}`;
   return offset;
 }
+
+/** Negative, zero or positive as the first comes before, is or comes after the second; of one family. */
+export function compareAddresses(a: Address, b: Address): number {
+  const at = a.words.findIndex((word, i) => word !== b.words[i]);
+  return at === -1 ? 0 : a.words[at] - b.words[at];
+}
+
+/** The pool's assignable offsets between two addresses, inclusive; undefined when there is none. */
+export function offsetsWithin(
+  pool: Pool,
+  first: Address,
+  last: Address,
+): { readonly from: number; readonly to: number } | undefined {
+  const [lowest, highest] = [addressAt(pool, pool.first), addressAt(pool, pool.last)];
+  if (pool.last < pool.first || compareAddresses(last, lowest) < 0 || compareAddresses(first, highest) > 0) {
+    return undefined;
+  }
+  const offset = (address: Address) => {
+    const low = address.words.length - 1;
+    return (address.words[low] - pool.prefix.address.words[low]) >>> 0;
+  };
+  return {
+    from: compareAddresses(first, lowest) > 0 ? offset(first) : pool.first,
+    to: compareAddresses(last, highest) < 0 ? offset(last) : pool.last,
+  };
+}

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allocate, emptyState, release, take } from '../../cni/ipam/allocator.ts';
+import {
+  type AddressRange,
+  allocate,
+  emptyState,
+  endRests,
+  REST,
+  release,
+  take,
+} from '../../cni/ipam/allocator.ts';
 import { hostAddress } from '../../cni/ipam/pool.ts';
 import { type Address, formatAddress, parseAddress } from '../../wire/address.ts';
 import { parsePrefix, prefixContains } from '../../wire/prefix.ts';
@@ -36,9 +44,63 @@ describe('allocate', () => {
   it('goes round: an address just freed is the last to be given again', () => {
     const ipam = state('10.0.0.0/29');
     expect([give(ipam), give(ipam), give(ipam)]).toEqual([['10.0.0.2'], ['10.0.0.3'], ['10.0.0.4']]);
-    release(ipam, parseAddress('10.0.0.2'));
+    release(ipam, parseAddress('10.0.0.2'), 0);
     expect([give(ipam), give(ipam), give(ipam)]).toEqual([['10.0.0.5'], ['10.0.0.6'], ['10.0.0.2']]);
     expect(refusal(ipam)).toBe('no free address left (10.0.0.0/29: 5 in use)');
+  });
+
+  it('lets a freed address rest, unless it is asked for or nothing else is left', () => {
+    const ipam = state('10.0.0.0/29');
+    for (let i = 0; i < 5; i++) give(ipam);
+    for (const [at, host] of [4, 2, 3].entries()) release(ipam, parseAddress(`10.0.0.${host}`), at * 1000);
+    expect(give(ipam, '10.0.0.3')).toEqual(['10.0.0.3']);
+    expect(allocate(ipam)).toEqual({ ok: true, addresses: [parseAddress('10.0.0.4')] }); // Has rested longest.
+    endRests(ipam, REST + 999);
+    expect(give(ipam)).toEqual(['10.0.0.4']);
+    endRests(ipam, REST + 1000);
+    release(ipam, parseAddress('10.0.0.6'), REST + 1000);
+    expect(give(ipam)).toEqual(['10.0.0.2']);
+    expect(give(ipam)).toEqual(['10.0.0.6']);
+  });
+
+  describe('within ranges', () => {
+    const range = (first: string, last: string): AddressRange => ({
+      first: parseAddress(first),
+      last: parseAddress(last),
+    });
+    const within = (ipam: ReturnType<typeof state>, ranges: AddressRange[], ...requested: string[]) => {
+      const result = allocate(ipam, requested.map(parseAddress), ranges);
+      if (!result.ok) return result.reason;
+      for (const address of result.addresses) expect(take(ipam, address)).toBe(true);
+      return result.addresses.map(formatAddress).join(' ');
+    };
+
+    it('gives from these, one of each of their families, round and round', () => {
+      const ipam = state('10.244.1.0/24', 'fd00:244:1::/64');
+      const ranges = [range('10.244.1.100', '10.244.1.102')];
+      expect([0, 1, 2].map(() => within(ipam, ranges))).toEqual([
+        '10.244.1.100',
+        '10.244.1.101',
+        '10.244.1.102',
+      ]);
+      expect(within(ipam, ranges)).toMatch(/^no free address left in 10\.244\.1\.100-10\.244\.1\.102 \(/);
+      release(ipam, parseAddress('10.244.1.101'), 0);
+      expect(within(ipam, ranges)).toBe('10.244.1.101');
+      expect(
+        within(ipam, [range('10.244.1.254', '10.244.2.9'), range('fd00:244:1::', 'fd00:244:1::9')]),
+      ).toBe('10.244.1.254 fd00:244:1::2');
+    });
+
+    it('says why it cannot', () => {
+      const ipam = state('10.244.1.0/24');
+      expect(within(ipam, [range('10.9.0.0', '10.9.0.9')])).toMatch(
+        /^10\.9\.0\.0-10\.9\.0\.9: no part of it is in a pod range of this node \(10\.244\.1\.0\/24/,
+      );
+      expect(within(ipam, [range('10.244.1.255', '10.244.1.255')])).toMatch(/no part of it/);
+      expect(within(ipam, [range('10.244.1.4', '10.244.1.9')], '10.244.1.10')).toBe(
+        '10.244.1.10 is in none of the ranges 10.244.1.4-10.244.1.9',
+      );
+    });
   });
 
   it('uses the next range of a family when the first is full', () => {
@@ -92,17 +154,34 @@ describe('allocate', () => {
         const ranges = ['10.1.0.0/27', '10.2.0.8/30', 'fd00:1::/122'].map(parsePrefix);
         const ipam = emptyState(ranges);
         const held: Address[][] = [];
+        const freed = new Map<string, number>();
+        let now = 0;
         for (const next of steps) {
+          now += REST / 8;
+          endRests(ipam, now);
           if (next.kind === 'free') {
             const [given] = held.splice(next.which % Math.max(held.length, 1), 1);
-            for (const address of given ?? []) release(ipam, address);
+            for (const address of given ?? []) {
+              release(ipam, address, now);
+              freed.set(formatAddress(address), now);
+            }
             continue;
           }
           const wanted = next.kind === 'ask' ? [parseAddress(`10.1.0.${next.host}`)] : [];
           const result = allocate(ipam, wanted);
           if (!result.ok) continue;
           if (wanted[0]) expect(result.addresses).toContainEqual(wanted[0]);
-          for (const address of result.addresses) expect(take(ipam, address)).toBe(true);
+          for (const address of result.addresses) {
+            const text = formatAddress(address);
+            const rested = now - (freed.get(text) ?? Number.NEGATIVE_INFINITY);
+            const range = ipam.find(({ pool }) => prefixContains(pool.prefix, address));
+            // Before its time only when asked for, or when all others of its range are taken or rest as well.
+            const size = range ? range.pool.last - range.pool.first + 1 : 0;
+            if (!wanted.some((one) => formatAddress(one) === text) && range?.busy.size !== size) {
+              expect(rested).toBeGreaterThanOrEqual(REST);
+            }
+            expect(take(ipam, address)).toBe(true);
+          }
           held.push([...result.addresses]);
           const all = held.flat().map(formatAddress);
           expect(new Set(all).size).toBe(all.length);
@@ -129,7 +208,8 @@ describe('allocate', () => {
     };
     const ipam = state('10.244.0.0/16');
     for (let i = 0; i < 65_532; i++) give(ipam);
-    release(ipam, parseAddress('10.244.1.44'));
+    release(ipam, parseAddress('10.244.1.44'), 0);
+    endRests(ipam, REST);
     take(ipam, parseAddress('10.244.255.254'));
     const full = time(ipam);
     expect(give(ipam)).toEqual(['10.244.1.44']);
