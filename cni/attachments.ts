@@ -92,6 +92,23 @@ export class Attachments {
     return [...this.#live.values()];
   }
 
+  find(name: AttachmentName): LiveAttachment | undefined {
+    return this.#live.get(attachmentKey(name));
+  }
+
+  /** Whether the engine reads and writes the pod's interface. */
+  forwards(name: AttachmentName): boolean {
+    const port = this.find(name)?.port;
+    return port !== undefined && !this.#options.ports.deadPorts().includes(port);
+  }
+
+  /** Why no pod could be given addresses now; undefined when one could. */
+  refusal(within?: readonly AddressRange[]): string | undefined {
+    endRests(this.#options.ipam, performance.now());
+    const leased = allocate(this.#options.ipam, [], within);
+    return leased.ok ? undefined : leased.reason;
+  }
+
   /**
    * Resolves when the engine forwards for the pod and the attachment is on disk. Rejects with AttachError (the request
    * is wrong) or another error (a step failed), everything being as it was before.

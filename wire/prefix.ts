@@ -50,5 +50,14 @@ export const prefixContains = (prefix: Prefix, address: Address): boolean =>
   prefix.address.family === address.family &&
   addressEquals(maskAddress(address, prefix.length), prefix.address);
 
+/** The last address of a prefix: all bits behind `length` set. */
+export const lastAddress = ({ address, length }: Prefix): Address => ({
+  family: address.family,
+  words: address.words.map((word, i) => {
+    const bits = Math.min(32, Math.max(0, length - 32 * i));
+    return bits === 32 ? word : (word | (0xffffffff >>> bits)) >>> 0;
+  }),
+});
+
 export const prefixesOverlap = (a: Prefix, b: Prefix): boolean =>
   a.length <= b.length ? prefixContains(a, b.address) : prefixContains(b, a.address);

@@ -1,0 +1,340 @@
+// The verbs upon real interfaces in real namespaces; only the engine is a fake.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Attachments } from '../../../cni/attachments.ts';
+import { emptyState } from '../../../cni/ipam/allocator.ts';
+import { type Answer, Plugin } from '../../../cni/plugin/plugin.ts';
+import { AttachmentStore } from '../../../cni/store.ts';
+import { parsePrefix } from '../../../wire/prefix.ts';
+import { FakeEngine } from '../../support/fake-engine.ts';
+import { recordingLog } from '../../support/log.ts';
+import { makeNamespace, type TestNamespace } from '../../support/pod-namespace.ts';
+
+let folder: string;
+let namespaces: TestNamespace[];
+let node: ReturnType<typeof makeNode>;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'weft-plugin-'));
+  namespaces = [];
+  node = makeNode(['10.244.1.0/24', 'fd00:244:1::/64']);
+});
+afterEach(async () => {
+  await node.engine.stop();
+  await node.store.close();
+  for (const namespace of namespaces) namespace.delete();
+  rmSync(folder, { recursive: true });
+});
+
+function makeNode(cidrs: string[]) {
+  const engine = new FakeEngine();
+  const log = recordingLog();
+  const store = new AttachmentStore(folder, log);
+  const attachments = new Attachments({
+    store,
+    ipam: emptyState(cidrs.map(parsePrefix)),
+    ports: engine,
+    routes: {
+      add: (prefix, port) => engine.setRoute(prefix, [{ kind: 'port', port }]),
+      remove: (prefix) => engine.removeRoute(prefix),
+    },
+    log,
+    bootId: 'boot-1',
+    queues: 1,
+    offload: 1,
+    mtu: () => 1450,
+    gsoLimits: () => ({ maxSegments: 44, maxSize: 65536 }),
+  });
+  let drained = 0;
+  const plugin = new Plugin({
+    attachments,
+    cidrs: cidrs.map(parsePrefix),
+    mtu: () => 1450,
+    drainSpool: async () => void drained++,
+    log,
+  });
+  return { engine, store, attachments, plugin, drained: () => drained };
+}
+
+function pod(): TestNamespace {
+  const namespace = makeNamespace();
+  namespaces.push(namespace);
+  return namespace;
+}
+
+interface Options {
+  readonly id?: string;
+  readonly netns?: string;
+  readonly ifname?: string;
+  readonly config?: object;
+  readonly token?: string;
+  readonly args?: string;
+  readonly gone?: AbortSignal;
+}
+
+async function call(verb: string, options: Options = {}): Promise<Answer> {
+  const { id = 'c1', netns = '', ifname = 'eth0', config = {}, token, args = '', gone } = options;
+  const ofOnePod = !['GC', 'STATUS', 'VERSION'].includes(verb);
+  const env = {
+    CNI_COMMAND: verb,
+    CNI_PATH: '/opt/cni/bin',
+    ...(ofOnePod && { CNI_CONTAINERID: id, CNI_NETNS: netns, CNI_IFNAME: ifname, CNI_ARGS: args }),
+  };
+  const stdin = JSON.stringify({ cniVersion: '1.1.0', name: 'fabric', type: 'weft-cni', ...config });
+  const answer = await node.plugin.run({ env, stdin, token }, gone ?? new AbortController().signal);
+  return JSON.parse(JSON.stringify(answer)) as Answer;
+}
+
+async function add(options: Options): Promise<Record<string, unknown>> {
+  const { failed, output } = await call('ADD', options);
+  if (failed) throw new Error(JSON.stringify(output));
+  return output as Record<string, unknown>;
+}
+
+const refused = (code: number, msg: RegExp) => ({
+  failed: true,
+  output: expect.objectContaining({ cniVersion: '1.1.0', code, msg: expect.stringMatching(msg) }),
+});
+const hasEth0 = (namespace: TestNamespace) => namespace.run('ip', '-o', 'link').includes(': eth0:');
+const nothing = { failed: false };
+
+describe('ADD', () => {
+  it('makes the interface and says what it made', async () => {
+    const namespace = pod();
+    const result = await add({ netns: namespace.path, config: { dns: { nameservers: ['10.0.0.10'] } } });
+    expect(result).toEqual({
+      cniVersion: '1.1.0',
+      interfaces: [
+        { name: 'eth0', mac: expect.stringMatching(/^02:58:/), mtu: 1450, sandbox: namespace.path },
+      ],
+      ips: [
+        { address: '10.244.1.2/32', gateway: '10.244.1.1', interface: 0 },
+        { address: 'fd00:244:1::2/128', gateway: 'fd00:244:1::1', interface: 0 },
+      ],
+      routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
+      dns: { nameservers: ['10.0.0.10'] },
+    });
+    expect(namespace.run('ip', '-o', 'addr', 'show', 'dev', 'eth0')).toContain('10.244.1.2/32');
+    expect(node.engine.routes.has('10.244.1.2/32')).toBe(true);
+    expect(node.drained()).toBe(1);
+  });
+
+  it('honours addresses, MAC, MTU and ranges', async () => {
+    const runtimeConfig = { ips: ['10.244.1.77'], mac: '02:AB:00:00:00:01' };
+    const result = await add({ netns: pod().path, config: { mtu: 1300, runtimeConfig } });
+    expect(result).toMatchObject({
+      interfaces: [{ mac: '02:ab:00:00:00:01', mtu: 1300 }],
+      ips: [{ address: '10.244.1.77/32' }, { address: 'fd00:244:1::2/128' }],
+    });
+    const ranges = [[{ subnet: '10.244.1.64/28', rangeStart: '10.244.1.70', gateway: '10.244.1.1' }]];
+    expect(await add({ id: 'c2', netns: pod().path, config: { ranges } })).toMatchObject({
+      ips: [{ address: '10.244.1.78/32' }],
+    });
+    expect(
+      await add({ id: 'c3', netns: pod().path, args: 'IP=10.244.1.90;MAC=02:00:00:00:00:09' }),
+    ).toMatchObject({
+      interfaces: [{ mac: '02:00:00:00:00:09' }],
+      ips: [{ address: '10.244.1.90/32' }, {}],
+    });
+  });
+
+  it('passes prevResult on', async () => {
+    const prevResult = {
+      cniVersion: '1.0.0',
+      interfaces: [{ name: 'x0' }],
+      ips: [{ address: '192.0.2.1/24' }],
+    };
+    const result = await add({ netns: pod().path, config: { cniVersion: '1.0.0', prevResult } });
+    expect(result).toMatchObject({
+      cniVersion: '1.0.0',
+      interfaces: [{ name: 'x0' }, { name: 'eth0' }],
+      ips: [{ address: '192.0.2.1/24' }, { interface: 1 }, { interface: 1 }],
+    });
+  });
+
+  it('twice is an error that says so, and the first stays', async () => {
+    const namespace = pod();
+    await add({ netns: namespace.path, token: 't1' });
+    expect(await call('ADD', { netns: namespace.path })).toEqual(
+      refused(101, /c1 has an attachment eth0 already/),
+    );
+    expect(await call('ADD', { netns: namespace.path, token: 't2' })).toEqual(refused(101, /already/));
+    expect(hasEth0(namespace)).toBe(true);
+  });
+
+  it('asked again by a caller that did not hear the answer gives the same answer', async () => {
+    const namespace = pod();
+    const first = await add({ netns: namespace.path, token: 't1' });
+    expect(await add({ netns: namespace.path, token: 't1' })).toEqual(first);
+  });
+
+  it('is undone when the caller went away', async () => {
+    const namespace = pod();
+    const gone = AbortSignal.abort();
+    expect(await call('ADD', { netns: namespace.path, gone })).toEqual(refused(11, /went away/));
+    expect(hasEth0(namespace)).toBe(false);
+    expect(node.attachments.list()).toEqual([]);
+    expect(node.store.all()).toEqual([]);
+  });
+
+  it('is undone when a step fails', async () => {
+    const namespace = pod();
+    for (const failing of ['addPort', 'setRoute'] as const) {
+      node.engine.failing = failing;
+      expect(await call('ADD', { netns: namespace.path })).toEqual(refused(100, /injected/));
+      expect(hasEth0(namespace)).toBe(false);
+    }
+    node.engine.failing = undefined;
+    expect(node.store.all()).toEqual([]);
+    expect(node.engine.routes.size).toBe(0);
+    await add({ netns: namespace.path });
+  });
+
+  it('says what it cannot do', async () => {
+    const namespace = pod();
+    expect(await call('ADD', { netns: '/run/netns/nowhere' })).toEqual(refused(4, /^CNI_NETNS: .*nowhere/));
+    expect(await call('ADD', { netns: '/proc/self/ns/net' })).toEqual(refused(4, /^CNI_NETNS: .*own/));
+    const wanted = (ip: string) => ({ netns: namespace.path, config: { runtimeConfig: { ips: [ip] } } });
+    expect(await call('ADD', wanted('10.9.9.9'))).toEqual(refused(102, /10\.9\.9\.9 is not in/));
+    expect(await call('ADD', { netns: namespace.path, config: { mtu: 9000 } })).toEqual(
+      refused(7, /9000.*1450/),
+    );
+    const gateway = [[{ subnet: '10.244.1.0/24', gateway: '10.244.1.254' }]];
+    expect(await call('ADD', { netns: namespace.path, config: { ranges: gateway } })).toEqual(
+      refused(2, /10\.244\.1\.254/),
+    );
+    namespace.run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other');
+    expect(await call('ADD', { netns: namespace.path })).toEqual(refused(103, /eth0 already/));
+    expect(node.store.all()).toEqual([]);
+  });
+
+  it('of an exhausted range says so, and works again after a DEL', async () => {
+    const ranges = [[{ subnet: '10.244.1.8/31' }]];
+    for (const id of ['c1', 'c2']) await add({ id, netns: pod().path, config: { ranges } });
+    const third = { id: 'c3', netns: pod().path, config: { ranges } };
+    expect(await call('ADD', third)).toEqual(
+      refused(102, /no free address left in 10\.244\.1\.8-10\.244\.1\.9/),
+    );
+    expect(await call('STATUS', { config: { ranges } })).toEqual(refused(50, /no free address/));
+    expect(await call('STATUS')).toEqual(nothing);
+    expect(await call('DEL', { id: 'c1' })).toEqual(nothing);
+    expect(await add(third)).toMatchObject({ ips: [{ address: '10.244.1.8/32' }] });
+  });
+});
+
+describe('DEL', () => {
+  it('takes all away, also without namespace, and succeeds again and for unknown ids', async () => {
+    const namespace = pod();
+    await add({ netns: namespace.path });
+    expect(await call('DEL')).toEqual(nothing);
+    expect(hasEth0(namespace)).toBe(false);
+    expect(node.engine.routes.size).toBe(0);
+    expect(node.store.all()).toEqual([]);
+    expect(await call('DEL')).toEqual(nothing);
+    expect(await call('DEL', { id: 'never-seen', netns: '/run/netns/never' })).toEqual(nothing);
+  });
+
+  it('succeeds when the namespace or the interface is gone already', async () => {
+    const [first, second] = [pod(), pod()];
+    await add({ netns: first.path });
+    first.delete();
+    expect(await call('DEL', { netns: first.path })).toEqual(nothing);
+    await add({ id: 'c2', netns: second.path });
+    second.run('ip', 'link', 'del', 'eth0');
+    expect(await call('DEL', { id: 'c2', netns: second.path })).toEqual(nothing);
+    expect(node.store.all()).toEqual([]);
+  });
+});
+
+describe('CHECK', () => {
+  const check = (namespace: TestNamespace, prevResult: object) =>
+    call('CHECK', { netns: namespace.path, config: { prevResult } });
+
+  it('is silent when all is as it was made', async () => {
+    const namespace = pod();
+    const result = await add({ netns: namespace.path });
+    expect(await check(namespace, result)).toEqual(nothing);
+    // What plugins behind ours may do.
+    namespace.run('ip', 'link', 'set', 'eth0', 'mtu', '1400');
+    expect(await check(namespace, { ...result, dns: { domain: 'x' }, routes: [] })).toEqual(nothing);
+  });
+
+  const changes: [string, string[], RegExp][] = [
+    ['the interface is gone', ['link', 'del', 'eth0'], /eth0 is gone/],
+    ['it is down', ['link', 'set', 'eth0', 'down'], /eth0 is down/],
+    ['its address is gone', ['addr', 'del', '10.244.1.2/32', 'dev', 'eth0'], /no longer has 10\.244\.1\.2/],
+    ['its default route is gone', ['route', 'del', 'default'], /no IPv4 default route/],
+  ];
+  it.each(changes)('says when %s', async (_, command, message) => {
+    const namespace = pod();
+    const result = await add({ netns: namespace.path });
+    namespace.run('ip', ...command);
+    expect(await check(namespace, result)).toEqual(refused(104, message));
+  });
+
+  it('compares what the runtime remembers', async () => {
+    const namespace = pod();
+    const result = await add({ netns: namespace.path });
+    const [eth0] = result.interfaces as object[];
+    const [, v6] = result.ips as object[];
+    expect(await check(namespace, { ...result, ips: [v6] })).toEqual(
+      refused(104, /prevResult has fd00.*leased is 10/),
+    );
+    expect(await check(namespace, { ...result, interfaces: [] })).toEqual(refused(104, /no interface eth0/));
+    const other = [{ ...eth0, mac: '02:58:00:00:00:00' }];
+    expect(await check(namespace, { ...result, interfaces: other })).toEqual(refused(104, /MAC/));
+    expect(await call('CHECK', { netns: namespace.path })).toEqual(refused(7, /prevResult/));
+    expect(await call('CHECK', { netns: pod().path, config: { prevResult: result } })).toEqual(
+      refused(4, /^CNI_NETNS/),
+    );
+    expect(await call('CHECK', { id: 'no', netns: namespace.path, config: { prevResult: result } })).toEqual(
+      refused(3, /no has no attachment/),
+    );
+  });
+});
+
+describe('GC', () => {
+  const ids = () => node.attachments.list().map(({ attachment }) => attachment.id);
+  const collect = (config: object) => call('GC', { config });
+
+  it('removes what is not in the list, of its network only', async () => {
+    for (const id of ['c1', 'c2', 'c3']) await add({ id, netns: pod().path });
+    await add({ id: 'other', netns: pod().path, config: { name: 'another' } });
+    await node.attachments.attach({ id: 'by-hand', ifname: 'eth0', netns: pod().path });
+    expect(await collect({})).toEqual(nothing); // A list that is missing says nothing.
+    expect(ids()).toHaveLength(5);
+    const valid = [
+      { containerID: 'c2', ifname: 'eth0' },
+      { containerID: 'c3', ifname: 'eth1' },
+    ];
+    expect(await collect({ 'cni.dev/valid-attachments': valid })).toEqual(nothing);
+    expect(ids().sort()).toEqual(['by-hand', 'c2', 'other']);
+    expect(await collect({ 'cni.dev/valid-attachments': [] })).toEqual(nothing);
+    expect(ids().sort()).toEqual(['by-hand', 'other']);
+  });
+});
+
+describe('the answer', () => {
+  it('to VERSION needs no configuration but JSON', async () => {
+    const answer = await node.plugin.run(
+      { env: { CNI_COMMAND: 'VERSION' }, stdin: '{"cniVersion":"1.0.0"}' },
+      new AbortController().signal,
+    );
+    expect(answer).toMatchObject({ failed: false, output: { cniVersion: '1.0.0' } });
+  });
+
+  it('is in the version of the request, also when it is an error', async () => {
+    expect(await call('ADD', { config: { cniVersion: '0.4.0' } })).toMatchObject({
+      failed: true,
+      output: { cniVersion: '0.4.0', code: 4 },
+    });
+    expect(await call('ADD', { config: { cniVersion: '7.0.0' } })).toMatchObject({
+      output: { cniVersion: '1.1.0', code: 1 },
+    });
+    expect(await call('ADD', { netns: '/x', config: { ipam: { type: 'dhcp' } } })).toEqual(
+      refused(2, /ipam\.type: "dhcp"/),
+    );
+  });
+});
