@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, execFile, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
+import { processesIn } from './processes.ts';
 
 const execute = promisify(execFile);
 
@@ -66,6 +67,11 @@ export class Namespace {
   /** Sets, say, net.ipv4.ip_forward. */
   sysctl(name: string, value: number): void {
     this.run('sysctl', '-qw', `${name}=${value}`);
+  }
+
+  /** Of the processes in it. */
+  pids(): number[] {
+    return processesIn([this.path]).map(({ pid }) => pid);
   }
 
   delete(): void {
