@@ -1,5 +1,6 @@
 /** What the API accepts: the bodies and queries of its requests as schemas whose output is what NodeService takes. */
-import type { z } from 'zod';
+import { z } from 'zod';
+import type { Call } from '../cni/plugin/call.ts';
 import { list, problemsOf, problemText, section, value } from './config/shapes.ts';
 import * as kind from './config/values.ts';
 import { WeftError } from './errors.ts';
@@ -23,6 +24,13 @@ export const attachRequest: z.ZodType<AttachRequest> = section({
 export const detachRequest: z.ZodType<DetachRequest> = section({
   id: value(name),
   ifname: value(name, DEFAULT_IFNAME),
+});
+
+/** What the client of the CNI plugin passes on; what it means is the plugin's business. */
+export const cniCall: z.ZodType<Call> = z.strictObject({
+  env: z.record(z.string(), z.string()),
+  stdin: z.string(),
+  token: z.string().optional(),
 });
 
 export const routesQuery = section({ address: value(kind.address, undefined) });

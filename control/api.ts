@@ -7,6 +7,7 @@ import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } fr
 import type { Log } from '../cni/host.ts';
 import {
   attachRequest,
+  cniCall,
   detachRequest,
   noQuery,
   readRequest,
@@ -21,8 +22,10 @@ export interface Api {
   close(): Promise<void>;
 }
 
-/** The largest request by far is a dozen addresses. */
+/** The largest request of a command by far is a dozen addresses. */
 const BODY_LIMIT = 64 * 1024;
+/** A list of every pod of a node (GC), or the results of a long chain of plugins. */
+const CNI_BODY_LIMIT = 8 * 1024 * 1024;
 /** How long a request under way may still take when the node stops, or a client that asks nothing. */
 const CLOSE_PATIENCE_MS = 1000;
 
@@ -56,6 +59,12 @@ export async function openApi(
     await service.detach(readRequest(detachRequest, body));
     return reply.code(204).send();
   });
+  app.post('/v1/cni', { bodyLimit: CNI_BODY_LIMIT }, async ({ body }, reply) => {
+    const { failed, later, output } = await service.cni(readRequest(cniCall, body), goneOf(reply));
+    // To the client the status is whether it fails, and whether it may try again; the body is what it prints.
+    if (output === undefined) return reply.code(204).send();
+    return reply.code(later ? 503 : failed ? 422 : 200).send(output);
+  });
   app.setNotFoundHandler((request) => {
     throw new WeftError('not-found', `${request.method} ${request.url}: there is no such request`);
   });
@@ -69,6 +78,16 @@ export async function openApi(
       clearTimeout(timer);
     },
   };
+}
+
+/** Aborted when the connection ends before the answer is written. */
+function goneOf({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  if (raw.socket?.destroyed) gone.abort();
+  raw.once('close', () => {
+    if (!raw.writableEnded) gone.abort();
+  });
+  return gone.signal;
 }
 
 function notHttp({ message }: Error): string {

@@ -14,7 +14,7 @@ export interface Client {
   post<T>(path: ApiPath, body: unknown): Promise<T>;
 }
 
-export const DEFAULT_SOCKET = '/run/weft/weft.sock';
+export { DEFAULT_SOCKET } from '../cni/socket.ts';
 
 /** How long the daemon may take: attaching waits for what is before it on the same name. */
 const PATIENCE_MS = 30_000;

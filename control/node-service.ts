@@ -4,6 +4,7 @@
  */
 import { hostname } from 'node:os';
 import type { Attachments } from '../cni/attachments.ts';
+import type { Plugin } from '../cni/plugin/plugin.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
 import { formatPrefix } from '../wire/prefix.ts';
@@ -33,6 +34,7 @@ export interface NodeParts {
   readonly engine: Pick<Engine, 'counters' | 'explain'>;
   readonly fabric: Fabric;
   readonly attachments: Attachments;
+  readonly plugin: Plugin;
   readonly workers: number;
   readonly offloads: Offloads;
   /** The node's port in the engine and its addresses there. */
@@ -51,6 +53,7 @@ export function createNodeService(parts: NodeParts): NodeService {
     }),
     attach: async (request) => attachResult(await attachments.attach(request)),
     detach: (request) => attachments.detach(request),
+    cni: (call, gone) => parts.plugin.run(call, gone),
     pods: async () => podsView(attachments, engine.counters()),
     async routes(address) {
       const names = portNames(attachments, parts.hostPort, parts.config().host.interface);

@@ -2,7 +2,7 @@
  * The composition root: puts a node together from its configuration, in an order in which every step finds what it needs
  * and a failing one is undone, applies changes, and takes it apart again. What the parts do is in the parts.
  *
- *   checks ▸ underlay ▸ state folder ▸ host port ▸ engine ▸ routes ▸ NAT ▸ pods of an earlier daemon ▸ timers
+ *   checks ▸ underlay ▸ state folder ▸ host port ▸ engine ▸ routes ▸ NAT ▸ pods of an earlier daemon ▸ spool ▸ timers
  *
  * What serves pods that stay over a restart stays with them: the host port, the kernel's routes and the NAT table (without
  * which an answer that comes meanwhile would meet the node's own TCP, and be reset). A node without pods leaves nothing.
@@ -13,6 +13,8 @@ import { Attachments } from '../cni/attachments.ts';
 import type { Log } from '../cni/host.ts';
 import { emptyState } from '../cni/ipam/allocator.ts';
 import { hostAddress } from '../cni/ipam/pool.ts';
+import { Plugin } from '../cni/plugin/plugin.ts';
+import { Spool, spoolFolder } from '../cni/spool.ts';
 import { AttachmentStore } from '../cni/store.ts';
 import { closeUnderlay, openUnderlay as openUnderlaySockets, probeUdp } from '../engine/device/underlay.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
@@ -144,6 +146,15 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
   });
   cleanup.add(() => attachments.close());
   await attachments.recover();
+  const spool = new Spool(spoolFolder(config.api.socket), (call) => plugin.carryOut(call), log);
+  const plugin = new Plugin({
+    attachments,
+    cidrs,
+    mtu: () => podMtu(config, underlay),
+    drainSpool: () => spool.drain(),
+    log,
+  });
+  await spool.drain();
 
   const ticker = startTicker(
     TICK,
@@ -153,6 +164,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
         fabric.refresh();
         kernel.repair();
       }
+      await spool.drain();
       if (engine.deadPorts().includes(hostPort)) {
         throw new Error(`${hostInterface} was deleted: the node is cut off from the fabric; restart weft`);
       }
@@ -170,6 +182,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     engine,
     fabric,
     attachments,
+    plugin,
     workers,
     offloads,
     hostPort,

@@ -2,6 +2,8 @@
  * What a running node answers and does, as the API, the metrics and through them every command see it. Types only: the
  * JSON that `--json` prints is these values as they are, field names as documented. Requests arrive validated.
  */
+import type { Call } from '../cni/plugin/call.ts';
+import type { Answer } from '../cni/plugin/plugin.ts';
 import type { Address } from '../wire/address.ts';
 import type { NodeConfig } from './config/node-config.ts';
 
@@ -12,6 +14,8 @@ export interface NodeService {
   attach(request: AttachRequest): Promise<AttachResult>;
   /** Resolves as well when there is no such attachment. */
   detach(request: DetachRequest): Promise<void>;
+  /** What a container runtime asks of the CNI plugin. @param gone aborted when it no longer waits for the answer */
+  cni(call: Call, gone: AbortSignal): Promise<Answer>;
   pods(): Promise<Pod[]>;
   /** All routes, sorted by prefix; with an address the one that a packet to it takes, and none when there is no route. */
   routes(address?: Address): Promise<Route[]>;

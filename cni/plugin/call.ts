@@ -7,6 +7,7 @@ import { type Args, parseArgs } from './args.ts';
 import { type NetworkConfig, readConfig } from './config.ts';
 import { CniCode, CniError } from './error.ts';
 import { type Json, object } from './json.ts';
+import { environment, type Verb, verbOf } from './verb.ts';
 import { isAtLeast, isVersion, UNMARKED, VERSIONS, type Version } from './version.ts';
 
 /** As it travels from the client to the daemon. */
@@ -18,8 +19,6 @@ export interface Call {
   readonly token?: string | undefined;
 }
 
-export type Verb = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS' | 'VERSION';
-
 export interface Request {
   readonly verb: Verb;
   readonly version: Version;
@@ -30,18 +29,6 @@ export interface Request {
   readonly netns: string;
   readonly args: Args;
   readonly config: NetworkConfig;
-}
-
-const VERBS: readonly string[] = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'] satisfies Verb[];
-
-/** The verb, which must be known before stdin is looked at. */
-export function verbOf(env: Call['env']): Verb {
-  const verb = env.CNI_COMMAND;
-  if (verb && VERBS.includes(verb)) return verb as Verb;
-  throw environment(
-    'CNI_COMMAND',
-    verb ? `${JSON.stringify(verb)} is none of ${VERBS.join(', ')}` : 'is not set; this is a CNI plugin',
-  );
 }
 
 /** @throws CniError 'decoding' */
@@ -92,8 +79,4 @@ function readVersion(asked: unknown): Version {
     CniCode.incompatibleVersion,
     `incompatible CNI versions: the configuration is of ${JSON.stringify(asked)}, this plugin speaks ${VERSIONS.join(', ')}`,
   );
-}
-
-export function environment(names: string, problem: string): CniError {
-  return new CniError(CniCode.invalidEnvironment, `${names}: ${problem}`);
 }

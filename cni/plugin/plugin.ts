@@ -2,6 +2,7 @@
  * The plugin's work, done in the node service for the client that the runtime executes: each verb upon attachments. What is
  * asked is read in call.ts, what is answered written in result.ts; a pod's interface is the business of attachments.
  */
+import { setImmediate } from 'node:timers/promises';
 import { formatAddress } from '../../wire/address.ts';
 import { formatPrefix, hostPrefix, type Prefix, prefixContains } from '../../wire/prefix.ts';
 import { AttachError, type Attachment, attachmentKey } from '../attachment.ts';
@@ -10,11 +11,12 @@ import type { Log } from '../host.ts';
 import { inspectInterface } from '../inspect.ts';
 import { hostAddress } from '../ipam/pool.ts';
 import { enterable } from '../namespace.ts';
-import { type Call, environment, type Request, readRequest, readStdin, verbOf } from './call.ts';
+import { type Call, type Request, readRequest, readStdin } from './call.ts';
 import { differences } from './check.ts';
 import { checkMac } from './config.ts';
 import { CniCode, CniError, errorAnswer } from './error.ts';
 import { EMPTY, formatResult, mergeResults, type Result } from './result.ts';
+import { environment, verbOf } from './verb.ts';
 import { versionAnswer } from './version.ts';
 
 export interface PluginOptions {
@@ -33,6 +35,8 @@ export interface Answer {
   readonly failed: boolean;
   /** Undefined: nothing. */
   readonly output?: object | undefined;
+  /** It failed for now: asked again it may not. */
+  readonly later?: boolean;
 }
 
 export class Plugin {
@@ -55,8 +59,15 @@ export class Plugin {
       const known = toCniError(error);
       const { CNI_COMMAND: command, CNI_CONTAINERID: id, CNI_IFNAME: ifname } = call.env;
       this.#options.log.warn({ command, id, ifname, code: known.code, err: error }, 'a CNI request failed');
-      return { failed: true, output: errorAnswer(known, cniVersion) };
+      const later = known.code === CniCode.tryAgainLater;
+      return { failed: true, later, output: errorAnswer(known, cniVersion) };
     }
+  }
+
+  /** For a caller that was told already that it is done. @returns false: it has to be tried again */
+  async carryOut(call: Call): Promise<boolean> {
+    const { later, output } = await this.run(call, new AbortController().signal);
+    return !later && (output as { code?: number } | undefined)?.code !== CniCode.failed;
   }
 
   async #serve(request: Request, token: string | undefined, gone: AbortSignal): Promise<object | undefined> {
@@ -103,6 +114,7 @@ export class Plugin {
       ...(mac && { mac }),
       ...(token !== undefined && { token }),
     });
+    await setImmediate(); // So that the end of a connection that has happened is known.
     if (gone.aborted) {
       await attachments.detach(request);
       throw new CniError(

@@ -1,6 +1,7 @@
 // What runtimes send, and what the plugin reads in it: environment and stdin of every verb.
 import { describe, expect, it } from 'vitest';
-import { readRequest, readStdin, verbOf } from '../../../cni/plugin/call.ts';
+import { readRequest, readStdin } from '../../../cni/plugin/call.ts';
+import { verbOf } from '../../../cni/plugin/verb.ts';
 import { VERSIONS, versionAnswer } from '../../../cni/plugin/version.ts';
 import { formatAddress } from '../../../wire/address.ts';
 
