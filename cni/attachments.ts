@@ -96,6 +96,11 @@ export class Attachments {
     return this.#live.get(attachmentKey(name));
   }
 
+  /** Whether an operation on that name is under way, or on any. */
+  isBusy(name?: AttachmentName): boolean {
+    return name ? this.#turns.has(attachmentKey(name)) : this.#turns.size > 0;
+  }
+
   /** Whether the engine reads and writes the pod's interface. */
   forwards(name: AttachmentName): boolean {
     const port = this.find(name)?.port;

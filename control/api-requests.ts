@@ -4,7 +4,7 @@ import type { Call } from '../cni/plugin/call.ts';
 import { list, problemsOf, problemText, section, value } from './config/shapes.ts';
 import * as kind from './config/values.ts';
 import { WeftError } from './errors.ts';
-import type { AttachRequest, DetachRequest, PacketDescription } from './service.ts';
+import type { AttachRequest, DetachRequest, IpamReleaseRequest, PacketDescription } from './service.ts';
 
 /** What an id or interface name has to look like in detail is the attachment's business. */
 const name: kind.Kind<string> = {
@@ -31,6 +31,13 @@ export const cniCall: z.ZodType<Call> = z.strictObject({
   env: z.record(z.string(), z.string()),
   stdin: z.string(),
   token: z.string().optional(),
+});
+
+export const ipamCheckRequest = section({ fix: value(kind.bool, false) });
+
+export const ipamReleaseRequest: z.ZodType<IpamReleaseRequest> = section({
+  ip: value(kind.address),
+  force: value(kind.bool, false),
 });
 
 export const routesQuery = section({ address: value(kind.address, undefined) });

@@ -9,6 +9,8 @@ import {
   attachRequest,
   cniCall,
   detachRequest,
+  ipamCheckRequest,
+  ipamReleaseRequest,
   noQuery,
   readRequest,
   routesQuery,
@@ -51,12 +53,18 @@ export async function openApi(
   plain('status', () => service.status());
   plain('pods', () => service.pods());
   plain('tunnels', () => service.tunnels());
+  plain('ipam', () => service.ipam());
   plain('drops', () => service.drops());
   read('routes', (query) => service.routes(readRequest(routesQuery, query).address));
   app.post('/v1/why', ({ body }) => service.why(readRequest(whyRequest, body)));
   app.post('/v1/attach', ({ body }) => service.attach(readRequest(attachRequest, body)));
   app.post('/v1/detach', async ({ body }, reply) => {
     await service.detach(readRequest(detachRequest, body));
+    return reply.code(204).send();
+  });
+  app.post('/v1/ipam/check', ({ body }) => service.ipamCheck(readRequest(ipamCheckRequest, body).fix));
+  app.post('/v1/ipam/release', async ({ body }, reply) => {
+    await service.ipamRelease(readRequest(ipamReleaseRequest, body));
     return reply.code(204).send();
   });
   app.post('/v1/cni', { bodyLimit: CNI_BODY_LIMIT }, async ({ body }, reply) => {

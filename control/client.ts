@@ -6,7 +6,18 @@ import { request as httpRequest } from 'node:http';
 import { codeOf, WeftError } from './errors.ts';
 
 /** Requests of the API; results are those of service.ts, bodies as api-requests.ts reads them. */
-export type ApiPath = 'status' | 'attach' | 'detach' | 'pods' | 'routes' | 'tunnels' | 'drops' | 'why';
+export type ApiPath =
+  | 'status'
+  | 'attach'
+  | 'detach'
+  | 'pods'
+  | 'routes'
+  | 'tunnels'
+  | 'drops'
+  | 'why'
+  | 'ipam'
+  | 'ipam/check'
+  | 'ipam/release';
 
 export interface Client {
   /** Rejects with WeftError 'unreachable' when no daemon answers, or with the code and message that the daemon gives. */

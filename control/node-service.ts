@@ -4,11 +4,13 @@
  */
 import { hostname } from 'node:os';
 import type { Attachments } from '../cni/attachments.ts';
+import type { Leases } from '../cni/leases.ts';
 import type { Plugin } from '../cni/plugin/plugin.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
 import { formatPrefix } from '../wire/prefix.ts';
 import type { NodeConfig } from './config/node-config.ts';
+import { WeftError } from './errors.ts';
 import { type Fabric, podMtu } from './fabric.ts';
 import type { Offloads } from './offload.ts';
 import type { NodeService, Status } from './service.ts';
@@ -16,6 +18,7 @@ import type { Underlay } from './underlay.ts';
 import {
   attachResult,
   dropsView,
+  leasesView,
   podsView,
   portNames,
   routeCounts,
@@ -34,6 +37,7 @@ export interface NodeParts {
   readonly engine: Pick<Engine, 'counters' | 'explain'>;
   readonly fabric: Fabric;
   readonly attachments: Attachments;
+  readonly leases: Leases;
   readonly plugin: Plugin;
   readonly workers: number;
   readonly offloads: Offloads;
@@ -53,6 +57,20 @@ export function createNodeService(parts: NodeParts): NodeService {
     }),
     attach: async (request) => attachResult(await attachments.attach(request)),
     detach: (request) => attachments.detach(request),
+    ipam: async () => ({ ranges: parts.leases.ranges(), leases: leasesView(attachments) }),
+    ipamCheck: (fix) => parts.leases.check(fix),
+    async ipamRelease({ ip, force }) {
+      const text = formatAddress(ip);
+      const result = await parts.leases.release(ip, force);
+      if (result === 'unknown')
+        throw new WeftError('not-found', `${text}: no pod has it; nothing to release`);
+      if (result === 'alive') {
+        throw new WeftError(
+          'in-use',
+          `${text}: its pod is there; delete the pod, or take its interface away: weft ipam release --force ${text}`,
+        );
+      }
+    },
     cni: (call, gone) => parts.plugin.run(call, gone),
     pods: async () => podsView(attachments, engine.counters()),
     async routes(address) {

@@ -13,6 +13,7 @@ import { Attachments } from '../cni/attachments.ts';
 import type { Log } from '../cni/host.ts';
 import { emptyState } from '../cni/ipam/allocator.ts';
 import { hostAddress } from '../cni/ipam/pool.ts';
+import { Leases } from '../cni/leases.ts';
 import { Plugin } from '../cni/plugin/plugin.ts';
 import { Spool, spoolFolder } from '../cni/spool.ts';
 import { AttachmentStore } from '../cni/store.ts';
@@ -132,9 +133,10 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
   await fabric.apply(config);
   kernel.removeStale();
 
+  const ipam = emptyState(cidrs);
   const attachments = new Attachments({
     store,
-    ipam: emptyState(cidrs),
+    ipam,
     ports: engine,
     routes: fabric,
     log,
@@ -182,6 +184,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     engine,
     fabric,
     attachments,
+    leases: new Leases({ attachments, ipam, store }),
     plugin,
     workers,
     offloads,

@@ -24,7 +24,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 function socketBehind(argv: readonly string[]): readonly string[] {
   const length = argv[0] === '--socket' ? 2 : argv[0]?.startsWith('--socket=') ? 1 : 0;
   if (argv[length] === undefined || argv[length].startsWith('-')) return argv;
-  return [argv[length], ...argv.slice(0, length), ...argv.slice(length + 1)];
+  return [...argv.slice(length), ...argv.slice(0, length)];
 }
 
 async function createProgram(argv: readonly string[]): Promise<Command> {

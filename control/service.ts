@@ -2,6 +2,7 @@
  * What a running node answers and does, as the API, the metrics and through them every command see it. Types only: the
  * JSON that `--json` prints is these values as they are, field names as documented. Requests arrive validated.
  */
+import type { Finding, RangeUse } from '../cni/leases.ts';
 import type { Call } from '../cni/plugin/call.ts';
 import type { Answer } from '../cni/plugin/plugin.ts';
 import type { Address } from '../wire/address.ts';
@@ -14,6 +15,11 @@ export interface NodeService {
   attach(request: AttachRequest): Promise<AttachResult>;
   /** Resolves as well when there is no such attachment. */
   detach(request: DetachRequest): Promise<void>;
+  ipam(): Promise<Ipam>;
+  /** Leases against the pods that are there. @param fix also frees what is nobody's any more */
+  ipamCheck(fix: boolean): Promise<readonly Finding[]>;
+  /** Rejects with WeftError 'not-found', or 'in-use' when its pod is there and it is not to be taken by force. */
+  ipamRelease(request: IpamReleaseRequest): Promise<void>;
   /** What a container runtime asks of the CNI plugin. @param gone aborted when it no longer waits for the answer */
   cni(call: Call, gone: AbortSignal): Promise<Answer>;
   pods(): Promise<Pod[]>;
@@ -129,6 +135,25 @@ export interface Pod extends AttachmentName {
   readonly tx: Traffic;
   /** Packets from it or for it that were dropped. */
   readonly drops: number;
+}
+
+export interface Ipam {
+  readonly ranges: readonly RangeUse[];
+  /** Sorted by address. */
+  readonly leases: readonly Lease[];
+}
+
+export interface Lease extends AttachmentName {
+  readonly ip: string;
+  /** CNI network, null for one that was attached by hand. */
+  readonly network: string | null;
+  readonly netns: string;
+  readonly state: Pod['state'];
+}
+
+export interface IpamReleaseRequest {
+  readonly ip: Address;
+  readonly force: boolean;
 }
 
 export interface Route {

@@ -4,6 +4,7 @@
  */
 import type { Attachment } from '../cni/attachment.ts';
 import type { Attachments } from '../cni/attachments.ts';
+import { compareAddresses } from '../cni/ipam/pool.ts';
 import type { EngineCounters, Step } from '../engine/engine.ts';
 import { isDrop, Verdict, verdictNames } from '../engine/verdict.ts';
 import type { Path } from '../routing/path.ts';
@@ -11,7 +12,7 @@ import type { Candidate, RouteTable, Route as TableRoute } from '../routing/rout
 import { type Address, formatAddress } from '../wire/address.ts';
 import { formatMac, vtepMac } from '../wire/mac.ts';
 import { formatPrefix, hostPrefix, type Prefix } from '../wire/prefix.ts';
-import type { AttachResult, Drops, NextHop, Pod, Route, Tunnel, Vtep, WhyResult } from './service.ts';
+import type { AttachResult, Drops, Lease, NextHop, Pod, Route, Tunnel, Vtep, WhyResult } from './service.ts';
 import type { UnderlayAddress } from './underlay.ts';
 
 const NO_TRAFFIC = { packets: 0, bytes: 0 };
@@ -52,6 +53,18 @@ export function podsView(attachments: Attachments, counters: EngineCounters): Po
       drops: traffic?.drops ?? 0,
     };
   });
+}
+
+export function leasesView(attachments: Attachments): Lease[] {
+  const leases = attachments.list().flatMap(({ attachment, port }) => {
+    const { id, ifname, netns, network = null } = attachment;
+    const state = port === undefined ? ('waiting' as const) : ('forwarding' as const);
+    return attachment.ips.map((ip) => ({
+      ip,
+      lease: { ip: formatAddress(ip), id, ifname, network, netns, state },
+    }));
+  });
+  return leases.sort((a, b) => byAddress(a.ip, b.ip)).map(({ lease }) => lease);
 }
 
 /** What a port of the engine is called: 'ID/IFNAME' of a pod, the name of the node's own interface. */
@@ -96,11 +109,11 @@ function nextHopView(path: Path, names: PortNames): NextHop {
 }
 
 function byPrefix(a: TableRoute, b: TableRoute): number {
-  const family = a.prefix.address.family - b.prefix.address.family;
-  if (family !== 0) return family;
-  const word = a.prefix.address.words.findIndex((value, i) => value !== b.prefix.address.words[i]);
-  if (word === -1) return a.prefix.length - b.prefix.length;
-  return a.prefix.address.words[word] - b.prefix.address.words[word];
+  return byAddress(a.prefix.address, b.prefix.address) || a.prefix.length - b.prefix.length;
+}
+
+function byAddress(a: Address, b: Address): number {
+  return a.family - b.family || compareAddresses(a, b);
 }
 
 export function tunnelsView(table: RouteTable, counters: EngineCounters): Tunnel[] {

@@ -21,6 +21,13 @@ export class AddressSet {
     return ((word >>> (offset % 32)) & 1) === 1;
   }
 
+  /** In no order. */
+  *[Symbol.iterator](): Generator<number> {
+    for (const [index, word] of this.#levels[0]) {
+      for (let bit = 0; bit < 32; bit++) if ((word >>> bit) & 1) yield index * 32 + bit;
+    }
+  }
+
   /** False when it was taken already. */
   add(offset: number): boolean {
     if (this.has(offset)) return false;

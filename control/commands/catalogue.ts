@@ -49,6 +49,16 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./tunnels.ts')).tunnelsCommand(),
   },
   {
+    name: 'ipam',
+    summary: 'addresses of pods: who has which, whether they are still there',
+    load: async () => (await import('./ipam.ts')).ipamCommand(),
+  },
+  {
+    name: 'cni',
+    summary: 'put the CNI plugin in place, or take it away',
+    load: async () => (await import('./cni.ts')).cniCommand(),
+  },
+  {
     name: 'drops',
     summary: 'dropped packets by reason',
     load: async () => (await import('./drops.ts')).dropsCommand(),
@@ -71,7 +81,7 @@ export const catalogue: readonly CatalogueEntry[] = [
 ];
 
 /** Names that are taken for commands of later versions. */
-export const later: readonly string[] = ['bgp', 'capture', 'top', 'doctor', 'ipam', 'cni'];
+export const later: readonly string[] = ['bgp', 'capture', 'top', 'doctor'];
 
 /**
  * A command of a folder that stands on the service, which therefore does not import it (bench may be imported by nothing):

@@ -23,8 +23,12 @@ export function readingCommand(name: string, description: string): Command {
   return clientCommand(name, description).option('--json', 'one JSON document instead of text');
 }
 
-export function connect({ socket }: SocketOption): Client {
-  return openClient(socket ?? (process.env.WEFT_SOCKET || DEFAULT_SOCKET));
+export function connect(options: SocketOption): Client {
+  return openClient(socketOf(options));
+}
+
+export function socketOf({ socket }: SocketOption): string {
+  return socket ?? (process.env.WEFT_SOCKET || DEFAULT_SOCKET);
 }
 
 /** Prints a result as JSON or as what `text` makes of it. */
