@@ -1,9 +1,7 @@
-/** What has to hold in a fabric, seen from its pods with the programs that everyone has. */
-import { createHash, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Namespace } from './namespace.ts';
-import type { LabNode, LabPod } from './three-nodes.ts';
+/** What has to hold in a fabric, seen from its hosts with the programs that everyone has. */
+import { type Family, type Lab, type LabHost, type LabPod, podsOf } from './description.ts';
+import { askAddress, sendDatagrams, sendStream, serveAddress } from './exchange.ts';
+import { Namespace } from './namespace.ts';
 
 export interface Check {
   readonly name: string;
@@ -11,103 +9,120 @@ export interface Check {
   run(): Promise<string>;
 }
 
-const TRANSFER_BYTES = 8 << 20;
-const DATAGRAMS_BYTES = 1200;
-const PORT = 7777;
+const FAMILIES = ['v4', 'v6'] as const;
+const STREAM_BYTES = 8 << 20;
+const DATAGRAMS = 500;
+const PINGS = 2;
+/** The first of those that exchanges use, one each. */
+const PORT = 7700;
 
-/** @param folder for the files that are sent */
-export function checksOf(nodes: readonly LabNode[], folder: string): Check[] {
-  const pods = nodes.flatMap((node) => node.pods);
-  const first = nodes.map((node) => node.pods[0]);
-  const pairs = first.flatMap((a) => first.filter((b) => b !== a).map((b) => [a, b] as const));
+export function checksOf(lab: Lab): Check[] {
+  const [a, b, c] = firstPods(lab);
+  const everyFamily = (name: string, run: (family: Family) => Promise<string>): Check[] =>
+    FAMILIES.map((family) => ({ name: name.replace('IP', `IP${family}`), run: () => run(family) }));
   return [
-    { name: 'ping IPv4, all pairs', run: () => pingAll(pods, 'v4') },
-    { name: 'ping IPv6, all pairs', run: () => pingAll(pods, 'v6') },
-    ...(['v4', 'v6'] as const).map((family) => ({
-      name: `TCP IP${family}, between all nodes`,
-      run: async () => {
-        for (const [a, b] of pairs) await transfer(a, b[family], b.namespace, 'tcp', folder);
-        return `${pairs.length} transfers of ${TRANSFER_BYTES >> 20} MiB, SHA-256 equal`;
-      },
-    })),
-    ...(['v4', 'v6'] as const).map((family) => ({
-      name: `UDP IP${family}, between all nodes`,
-      run: async () => {
-        for (const [a, b] of pairs) await transfer(a, b[family], b.namespace, 'udp', folder);
-        return `${pairs.length} datagrams of ${DATAGRAMS_BYTES} bytes, SHA-256 equal`;
-      },
-    })),
-    ...(['v4', 'v6'] as const).map((family) => ({
-      name: `traceroute IP${family}`,
-      run: () => trace(first[0], first[1], family),
-    })),
+    ...everyFamily('ping IP, pod to pod, all pairs', (family) => pingPods(lab, family)),
+    ...everyFamily('ping IP, nodes to pods and back', (family) => pingNodes(lab, family)),
+    ...everyFamily('TCP IP, between all nodes', (family) => streams(lab, family)),
+    ...everyFamily('UDP IP, between all nodes', (family) => datagrams(lab, family)),
+    ...everyFamily('traceroute IP, Weft to Weft', (family) => trace(a, b, family)),
+    ...everyFamily('traceroute IP, Weft to kernel', (family) => trace(a, c, family)),
+    ...everyFamily('to the outside IP, masqueraded', (family) => masqueraded(lab, family)),
   ];
 }
 
-async function pingAll(pods: readonly LabPod[], family: 'v4' | 'v6'): Promise<string> {
-  const pairs = pods.flatMap((a) => pods.filter((b) => b !== a).map((b) => [a, b] as const));
-  await Promise.all(
-    pairs.map(([a, b]) =>
-      a.namespace.runLater('ping', ['-c', '2', '-i', '0.2', '-W', '2', b[family]]).catch(() => {
-        throw new Error(`${a.name} gets no answer from ${b.name} (${b[family]})`);
-      }),
-    ),
-  );
-  return `${pairs.length} pairs`;
+interface Way {
+  readonly from: LabHost;
+  readonly to: LabHost;
+  readonly address: string;
 }
 
-/** Random bytes to a program of Python at the other end, which says their SHA-256. */
-async function transfer(
-  from: LabPod,
-  to: string,
-  at: Namespace,
-  kind: 'tcp' | 'udp',
-  folder: string,
-): Promise<void> {
-  const bytes = randomBytes(kind === 'tcp' ? TRANSFER_BYTES : DATAGRAMS_BYTES);
-  const file = join(folder, `${from.name}-${kind}`);
-  writeFileSync(file, bytes);
-  const server = at.runLater(
-    'python3',
-    ['-c', kind === 'tcp' ? TCP_SERVER : UDP_SERVER, to, String(PORT)],
-    20_000,
-  );
-  await from.namespace.runLater(
-    'python3',
-    ['-c', kind === 'tcp' ? TCP_CLIENT : UDP_CLIENT, to, String(PORT), file],
-    20_000,
-  );
-  const wanted = createHash('sha256').update(bytes).digest('hex');
-  const got = (await server).trim();
-  if (got !== wanted)
-    throw new Error(`${kind} from ${from.name} to ${to}: SHA-256 ${got} instead of ${wanted}`);
+function pingPods(lab: Lab, family: Family): Promise<string> {
+  return pingAll(pairs(podsOf(lab)).map(([from, to]) => ({ from, to, address: to[family] })));
 }
 
-const HEAD =
-  'import hashlib,socket,sys,time\nf=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET\na=(sys.argv[1],int(sys.argv[2]))\n';
-const TCP_SERVER = `${HEAD}s=socket.socket(f);s.setsockopt(1,2,1);s.settimeout(15);s.bind(a);s.listen();c,_=s.accept();c.settimeout(15);h=hashlib.sha256()
-while True:
-  d=c.recv(65536)
-  if not d: break
-  h.update(d)
-print(h.hexdigest())`;
-const TCP_CLIENT = `${HEAD}for n in range(100):
-  try: c=socket.create_connection(a,timeout=10);break
-  except ConnectionRefusedError: time.sleep(0.05)
-c.sendall(open(sys.argv[3],"rb").read());c.close()`;
-const UDP_SERVER = `${HEAD}s=socket.socket(f,socket.SOCK_DGRAM);s.settimeout(15);s.bind(a);d,p=s.recvfrom(65536);s.sendto(b"ok",p);print(hashlib.sha256(d).hexdigest())`;
-const UDP_CLIENT = `${HEAD}s=socket.socket(f,socket.SOCK_DGRAM);s.settimeout(0.2);s.connect(a);d=open(sys.argv[3],"rb").read()
-for n in range(50):
-  try: s.send(d);s.recv(100);break
-  except (TimeoutError,ConnectionRefusedError): time.sleep(0.05)
-else: sys.exit("no answer")`;
+/** Through the interface into the fabric that nodes themselves have (weft0). */
+function pingNodes(lab: Lab, family: Family): Promise<string> {
+  const ways = lab.nodes.flatMap((node) =>
+    podsOf(lab).flatMap((pod): Way[] => [
+      { from: node, to: pod, address: pod[family] },
+      { from: pod, to: node, address: node.host[family] },
+    ]),
+  );
+  return pingAll(ways);
+}
 
-async function trace(from: LabPod, to: LabPod, family: 'v4' | 'v6'): Promise<string> {
-  const target = to[family];
-  const output = await from.namespace.runLater('traceroute', ['-n', '-q', '1', '-w', '1', '-m', '6', target]);
-  const hops = [...output.matchAll(/^\s*\d+\s+(\S+)/gm)].map((match) => match[1]);
-  if (hops.at(-1) !== target || hops.length < 2 || hops.includes('*')) {
-    throw new Error(`from ${from.name} to ${target} the hops are ${hops.join(' → ') || 'none'}`);
+async function pingAll(ways: readonly Way[]): Promise<string> {
+  await Promise.all(ways.map(ping));
+  return `${ways.length} pairs, every packet answered`;
+}
+
+async function ping({ from, to, address }: Way): Promise<void> {
+  const words = ['-q', '-c', String(PINGS), '-i', '0.1', '-W', '2', address];
+  const output = await Namespace.named(from.namespace)
+    .runLater('ping', words)
+    .catch(() => '0 received');
+  const answered = Number(/(\d+) received/.exec(output)?.[1]);
+  if (answered === PINGS) return;
+  throw new Error(`${from.name} to ${to.name} (${address}): ${answered} of ${PINGS} packets answered`);
+}
+
+async function streams(lab: Lab, family: Family): Promise<string> {
+  const ways = pairs(firstPods(lab));
+  const equal = await Promise.all(
+    ways.map(([from, to], i) => sendStream(from, target(to, family, i), STREAM_BYTES)),
+  );
+  const wrong = ways[equal.indexOf(false)];
+  if (wrong) throw new Error(`${wrong[0].name} to ${wrong[1].name}: what arrived is not what was sent`);
+  return `${ways.length} transfers of ${STREAM_BYTES >> 20} MiB, SHA-256 equal`;
+}
+
+async function datagrams(lab: Lab, family: Family): Promise<string> {
+  const ways = pairs(firstPods(lab));
+  const results = await Promise.all(
+    ways.map(([from, to], i) => sendDatagrams(from, target(to, family, i), DATAGRAMS)),
+  );
+  for (const [i, { arrived, intact }] of results.entries()) {
+    const way = `${ways[i][0].name} to ${ways[i][1].name}`;
+    if (!intact) throw new Error(`${way}: what arrived is not what was sent`);
+    if (arrived < DATAGRAMS) throw new Error(`${way}: ${DATAGRAMS - arrived} of ${DATAGRAMS} lost`);
   }
-  return hops.join(' → ');
+  return `${ways.length * DATAGRAMS} datagrams, 0 lost, SHA-256 equal`;
 }
+
+/** Every hop answers, and the last is the pod. */
+async function trace(from: LabPod, to: LabPod, family: Family): Promise<string> {
+  const words = ['-n', '-q', '1', '-w', '2', '-m', '6', to[family]];
+  const output = await Namespace.named(from.namespace).runLater('traceroute', words);
+  const hops = [...output.matchAll(/^\s*\d+\s+(\S+)/gm)].map((match) => match[1]);
+  const way = hops.join(' → ');
+  if (hops.at(-1) === to[family] && hops.length > 1 && !hops.includes('*')) return way;
+  throw new Error(`from ${from.name} to ${to[family]} the hops are ${way || 'none'}`);
+}
+
+/** Pods of Weft nodes reach what knows no way back to them, under the address of their node. */
+async function masqueraded({ nodes, outside }: Lab, family: Family): Promise<string> {
+  const wanted = nodes
+    .filter(({ kind }) => kind === 'weft')
+    .flatMap(({ pods, underlay }) => pods.map((pod) => ({ pod, address: underlay[family] })));
+  const server = { namespace: outside.namespace, address: outside[family], port: PORT };
+  const [seen] = await Promise.all([
+    Promise.all(wanted.map(({ pod }) => askAddress(pod, server))),
+    serveAddress(server, wanted.length),
+  ]);
+  const wrong = wanted.findIndex(({ address }, i) => seen[i] !== address);
+  if (wrong === -1) return `${wanted.length} pods, seen as ${[...new Set(seen)].join(' and ')}`;
+  const { pod, address } = wanted[wrong];
+  throw new Error(`${pod.name} is seen as ${seen[wrong] || 'nobody'} instead of ${address}`);
+}
+
+const pairs = <T>(all: readonly T[]): [from: T, to: T][] =>
+  all.flatMap((a) => all.filter((b) => b !== a).map((b): [T, T] => [a, b]));
+
+const firstPods = ({ nodes }: Lab): LabPod[] => nodes.map(({ pods }) => pods[0]);
+
+const target = (pod: LabPod, family: Family, i: number) => ({
+  namespace: pod.namespace,
+  address: pod[family],
+  port: PORT + i,
+});

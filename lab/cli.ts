@@ -1,77 +1,133 @@
-/** `weft lab`: what is shown of the lab; building and checking are in the files beside it. */
-import { Command } from 'commander';
-import { table } from '../control/text.ts';
-import { type Check, checksOf } from './checks.ts';
-import { type Measured, measure } from './measure.ts';
+/** `weft lab`: its commands and their options; what they do is in the files beside it. */
+import { Command, Option } from 'commander';
+import { print } from '../control/commands/client-command.ts';
+import { buildToStay } from './build.ts';
+import { demoText, runDemo } from './demo.ts';
+import { execute } from './exec.ts';
+import { asFailure } from './failure.ts';
+import { healthOf } from './health.ts';
+import {
+  checkLabName,
+  checkNobodyHas,
+  DEFAULT_LAB,
+  isStanding,
+  labNames,
+  nameOption,
+  readLab,
+  removeLab,
+} from './labs.ts';
 import { picture } from './picture.ts';
-import { Run } from './run.ts';
-import { buildThreeNodes } from './three-nodes.ts';
+import { checkMachine, checkRoot } from './preflight.ts';
+import { Progress } from './progress.ts';
+import { sweep } from './run.ts';
+import { labsText, usageText } from './status.ts';
 
-interface DemoOptions {
+interface NameOption {
+  readonly name: string;
+}
+
+interface JsonOption {
   readonly json?: boolean;
 }
 
-interface CheckResult {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly found: string;
+interface DemoOptions extends NameOption, JsonOption {
+  readonly keep?: boolean;
 }
 
 export function labCommand(): Command {
-  const lab = new Command('lab').description('A whole fabric in network namespaces of this machine.');
+  const lab = new Command('lab')
+    .description('A whole fabric in network namespaces of this machine.')
+    .enablePositionalOptions();
   lab
     .command('demo')
-    .description('two Weft nodes and a kernel VXLAN node with two pods each: checks, measures, cleans up')
+    .description('builds a lab, checks and measures it, takes it away')
     .option('--json', 'one JSON document instead of text')
-    .action(demo);
+    .option('--keep', 'leave the lab standing, as weft lab up does')
+    .addOption(nameOf('of the lab that stays'))
+    .action(failing(demo));
+  lab
+    .command('up')
+    .description('builds a lab and leaves it running: two Weft nodes, a kernel VXLAN node, two pods each')
+    .addOption(nameOf('of the lab, to have several'))
+    .action(failing(up));
+  lab
+    .command('status')
+    .description('the labs that stand: nodes, pods, addresses, health')
+    .option('--json', 'one JSON document instead of text')
+    .option('--name <name>', 'of one lab (default: all)')
+    .action(failing(status));
+  lab
+    .command('exec')
+    .description('runs a command on a node, in a pod or outside')
+    .usage('[options] <node|pod> -- <command…>')
+    .addOption(nameOf('of the lab'))
+    .argument('<host>', 'node-a, pod-a1, …, outside')
+    .argument('<command...>', 'and its arguments')
+    .passThroughOptions()
+    .action(failing(exec));
+  lab
+    .command('down')
+    .description('takes a lab away, and what killed runs have left')
+    .addOption(nameOf('of the lab'))
+    .action(failing(down));
   return lab;
 }
 
-async function demo({ json }: DemoOptions): Promise<void> {
-  const say = (text: string): void => void (json ? process.stderr : process.stdout).write(`${text}\n`);
-  const run = new Run();
-  try {
-    say('building three nodes and six pods …');
-    const nodes = await buildThreeNodes(run);
-    say(`\n${picture(nodes)}\n`);
-    const checks: CheckResult[] = [];
-    for (const check of checksOf(nodes, run.folder)) {
-      const result = await outcome(check);
-      say(`${result.ok ? 'ok    ' : 'FAILED'}  ${result.name}: ${result.found}`);
-      checks.push(result);
+const nameOf = (what: string): Option =>
+  new Option('--name <name>', what).default(DEFAULT_LAB).argParser(checkLabName);
+
+/** Commands that the lab runs may fail; that is no bug. */
+const failing =
+  <A extends unknown[]>(action: (...args: A) => Promise<void>) =>
+  async (...args: A): Promise<void> => {
+    try {
+      await action(...args);
+    } catch (error) {
+      throw asFailure(error);
     }
-    say('\nmeasuring …');
-    const [a, b, c] = nodes.map(({ pods }) => pods[0]);
-    const measured: Measured[] = [];
-    for (const [from, to] of [
-      [a, b],
-      [a, c],
-      [c, b],
-    ]) {
-      measured.push(await measure(from, to));
-    }
-    if (json) process.stdout.write(`${JSON.stringify({ checks, measured })}\n`);
-    else say(`\n${measuredText(measured)}`);
-    if (checks.some(({ ok }) => !ok)) process.exitCode = 1;
-  } finally {
-    await run.close();
-  }
+  };
+
+async function demo({ json, keep, name }: DemoOptions): Promise<void> {
+  checkMachine('demo');
+  const progress = new Progress(json ? process.stderr : process.stdout);
+  const result = await runDemo(progress, keep ? name : undefined);
+  if (!result.ok) process.exitCode = 1;
+  if (json) return print(result, { json }, () => '');
+  const { checks } = result;
+  const good = checks.filter(({ ok }) => ok).length;
+  progress.say(`\n${demoText(result, progress.style)}\n`);
+  progress.say(`  ${good} of ${checks.length} checks ok; ${progress.seconds.toFixed(1)} s in all`);
+  if (keep) progress.say(`\nthe lab '${name}' stays:\n\n${usageText(result.lab)}`);
 }
 
-async function outcome({ name, run }: Check): Promise<CheckResult> {
-  try {
-    return { name, ok: true, found: await run() };
-  } catch (error) {
-    return { name, ok: false, found: (error as Error).message };
-  }
+async function up({ name }: NameOption): Promise<void> {
+  checkMachine('build');
+  checkNobodyHas(name);
+  const progress = new Progress(process.stdout);
+  const lab = await progress.step(`build the lab '${name}'`, () => buildToStay(name));
+  progress.say(`\n${picture(lab)}\n\n${usageText(lab)}`);
 }
 
-function measuredText(measured: readonly Measured[]): string {
-  const rows = measured.map(({ from, to, gigabitsPerSecond, roundTrip }) => [
-    from,
-    to,
-    gigabitsPerSecond.toFixed(2),
-    roundTrip.toFixed(3),
-  ]);
-  return table(['from', 'to', 'TCP Gbit/s', 'round trip ms'], rows);
+async function status({ name, json }: Partial<NameOption> & JsonOption): Promise<void> {
+  checkRoot();
+  const names = name === undefined ? labNames().filter(isStanding) : [checkLabName(name)];
+  const labs = await Promise.all(names.map((one) => healthOf(readLab(one))));
+  print(labs, json ? { json } : {}, labsText);
+}
+
+async function exec(host: string, words: string[], { name }: NameOption): Promise<void> {
+  checkRoot();
+  process.exitCode = await execute(readLab(name), host, words);
+}
+
+async function down({ name }: NameOption): Promise<void> {
+  checkRoot();
+  const removed = removeLab(name);
+  const swept = sweep().length;
+  if (removed) console.log(`the lab '${name}' is gone`);
+  else
+    console.log(
+      `there is no lab '${name}'${nameOption(name) === '' ? '' : '; weft lab status lists those that stand'}`,
+    );
+  if (swept > 0) console.log(`what ${swept} killed run${swept === 1 ? '' : 's'} had left is gone as well`);
 }

@@ -25,6 +25,8 @@ const GATEWAY = '169.254.1.1';
 const GATEWAY_6 = 'fe80::1';
 
 export class KernelNode {
+  /** Name of the VXLAN device. */
+  static readonly device = DEVICE;
   readonly namespace: Namespace;
   readonly #options: KernelNodeOptions;
   #pods = 0;

@@ -63,7 +63,8 @@ function makeFolder(name: string): boolean {
   }
 }
 
-function checkNobodyHas(name: string): void {
+/** @throws WeftError 'in-use' */
+export function checkNobodyHas(name: string): void {
   if (isStanding(name)) {
     throw inUse(
       name,

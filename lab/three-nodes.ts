@@ -1,96 +1,125 @@
 /**
- * The fabric of the demo: two Weft nodes and a kernel VXLAN node that knows nothing of Weft, on one switched underlay, two
- * pods each, IPv4 and IPv6.
+ * The fabric of the lab: two Weft nodes and a kernel VXLAN node that knows nothing of Weft, on one switched underlay, two
+ * pods each, IPv4 and IPv6. Beside them on the switch is their router, which stands for all that is outside the fabric; a
+ * router that takes part in the routing of the fabric would be plugged in there too.
  */
-
+import type { Status } from '../control/service.ts';
 import { parseAddress } from '../wire/address.ts';
 import { formatMac, vtepMac } from '../wire/mac.ts';
+import type { Family, Lab, LabNode, LabOutside, LabPod } from './description.ts';
 import { KernelNode } from './kernel-node.ts';
-import { link } from './link.ts';
-import type { Namespace } from './namespace.ts';
+import { Namespace } from './namespace.ts';
 import type { Run } from './run.ts';
+import { Switch } from './switch.ts';
 import { WeftNode } from './weft-node.ts';
 
-export interface LabPod {
-  readonly name: string;
-  readonly node: string;
-  readonly namespace: Namespace;
-  readonly v4: string;
-  readonly v6: string;
-}
-
-export interface LabNode {
-  readonly name: string;
-  readonly kind: 'weft' | 'kernel';
-  readonly namespace: Namespace;
-  readonly address: string;
-  /** Inner destination MAC that it answers to. */
-  readonly mac: string;
-  readonly pods: readonly LabPod[];
-}
-
-export const VNI = 4096;
+const VNI = 4096;
 const UNDERLAY_MTU = 1500;
 const VXLAN_OVERHEAD = 50;
 const KERNEL_MAC = '02:00:00:00:00:03';
-const POD_HOSTS = [2, 3] as const;
+const ROUTER = 254;
+/** Ranges for documentation (RFC 5737, RFC 3849). */
+const OUTSIDE = { v4: '198.51.100.1', v6: '2001:db8::1' } as const;
 
-const underlay = (n: number): string => `192.168.77.${n}`;
-const cidrs = (n: number): [string, string] => [`10.244.${n}.0/24`, `fd00:244:${n}::/64`];
-const macOf = (n: number): string => (n === 3 ? KERNEL_MAC : formatMac(vtepMac(parseAddress(underlay(n)))));
+const KINDS = ['weft', 'weft', 'kernel'] as const;
+const NODES = [1, 2, 3];
+const POD_HOSTS = [2, 3];
 
-/** Builds it; the run takes it away again. */
-export async function buildThreeNodes(run: Run): Promise<LabNode[]> {
-  const ethernet = run.namespace('switch');
-  ethernet.ip('link add br0 type bridge');
-  ethernet.ip('link set br0 up');
-  const nodes: LabNode[] = [];
-  for (const n of [1, 2, 3]) {
-    const name = `node-${'abc'[n - 1]}`;
-    const namespace = run.namespace(name);
-    const uplink = { namespace, name: 'underlay', addresses: [`${underlay(n)}/24`] };
-    link({ namespace: ethernet, name: `port${n}` }, uplink, { mtu: UNDERLAY_MTU });
-    ethernet.ip(`link set port${n} master br0`);
-    const pods = POD_HOSTS.map((host): LabPod => {
-      const pod = `pod-${'abc'[n - 1]}${host - 1}`;
-      const [v4, v6] = [`10.244.${n}.${host}`, `fd00:244:${n}::${host}`];
-      return { name: pod, node: name, namespace: run.namespace(pod), v4, v6 };
-    });
-    const node: LabNode = {
-      name,
-      kind: n === 3 ? 'kernel' : 'weft',
-      namespace,
-      address: underlay(n),
-      mac: macOf(n),
-      pods,
-    };
-    if (node.kind === 'weft') await startWeft(run, node, n);
-    else startKernel(node, n);
-    nodes.push(node);
-  }
-  return nodes;
+type Addresses = Readonly<Record<Family, string>>;
+
+const underlay = (n: number): Addresses => ({ v4: `192.168.77.${n}`, v6: `fd00:77::${n.toString(16)}` });
+const inPods = (n: number, host: number): Addresses => ({
+  v4: `10.244.${n}.${host}`,
+  v6: `fd00:244:${n}::${host}`,
+});
+const cidrs = (n: number): string[] => [`10.244.${n}.0/24`, `fd00:244:${n}::/64`];
+const nodeName = (n: number): string => `node-${'abc'[n - 1]}`;
+const macOf = (n: number): string =>
+  KINDS[n - 1] === 'kernel' ? KERNEL_MAC : formatMac(vtepMac(parseAddress(underlay(n).v4)));
+
+/** Builds it; the run takes it away again. @param name of the lab */
+export async function buildThreeNodes(run: Run, name: string): Promise<Lab> {
+  const ethernet = new Switch(run.namespace('switch'), UNDERLAY_MTU);
+  const outside = buildOutside(run, ethernet);
+  // The hosts in turn, so that their ports on the switch are in their order; what takes time on them at once.
+  const hosts = NODES.map((n) => plugNode(run, ethernet, n));
+  const nodes = await Promise.all(NODES.map((n, i) => buildNode(run, hosts[i], n)));
+  return {
+    name,
+    built: new Date().toISOString(),
+    underlay: {
+      namespace: ethernet.namespace.name,
+      v4: `${underlay(0).v4}/24`,
+      v6: 'fd00:77::/64',
+      mtu: UNDERLAY_MTU,
+      vni: VNI,
+    },
+    outside,
+    nodes,
+  };
 }
 
-async function startWeft(run: Run, node: LabNode, n: number): Promise<void> {
-  const others = [1, 2, 3].filter((other) => other !== n);
-  const routes = others.flatMap((other) =>
-    cidrs(other).map((to) => ({ to, via: underlay(other), mac: macOf(other), vni: VNI })),
-  );
-  const weft = await WeftNode.start(run, node.namespace, {
-    config: { node: { name: node.name, address: [node.address] }, pods: { cidrs: cidrs(n) }, routes },
+function buildOutside(run: Run, ethernet: Switch): LabOutside {
+  const name = 'outside';
+  const namespace = run.namespace(name);
+  const router = underlay(ROUTER);
+  ethernet.plug(namespace, [`${router.v4}/24`, `${router.v6}/64`]);
+  namespace.ip(`addr add ${OUTSIDE.v4}/32 dev lo`);
+  namespace.ip(`addr add ${OUTSIDE.v6}/128 dev lo nodad`);
+  return { name, namespace: namespace.name, underlay: router, ...OUTSIDE };
+}
+
+function plugNode(run: Run, ethernet: Switch, n: number): Namespace {
+  const namespace = run.namespace(nodeName(n));
+  const [own, router] = [underlay(n), underlay(ROUTER)];
+  ethernet.plug(namespace, [`${own.v4}/24`, `${own.v6}/64`]);
+  namespace.ip(`route add default via ${router.v4}`);
+  namespace.ip(`-6 route add default via ${router.v6}`);
+  return namespace;
+}
+
+async function buildNode(run: Run, namespace: Namespace, n: number): Promise<LabNode> {
+  const pods = POD_HOSTS.map((host): LabPod => {
+    const name = `pod-${'abc'[n - 1]}${host - 1}`;
+    return { name, namespace: run.namespace(name).name, node: nodeName(n), ...inPods(n, host) };
   });
-  for (const pod of node.pods) await weft.attach(pod.namespace, pod.name, [pod.v4, pod.v6]);
+  const kind = KINDS[n - 1];
+  const own = kind === 'weft' ? await startWeft(run, namespace, n, pods) : startKernel(namespace, n, pods);
+  return {
+    name: nodeName(n),
+    namespace: namespace.name,
+    kind,
+    underlay: underlay(n),
+    mac: macOf(n),
+    pods,
+    ...own,
+  };
 }
 
-function startKernel(node: LabNode, n: number): void {
-  const [cidr4, cidr6] = cidrs(n);
-  const kernel = new KernelNode(node.namespace, {
-    address: node.address,
-    mac: node.mac,
+async function startWeft(run: Run, namespace: Namespace, n: number, pods: readonly LabPod[]) {
+  const routes = NODES.filter((other) => other !== n).flatMap((other) =>
+    cidrs(other).map((to) => ({ to, via: underlay(other).v4, mac: macOf(other), vni: VNI })),
+  );
+  const node = { name: nodeName(n), address: [underlay(n).v4] };
+  const weft = await WeftNode.start(run, namespace, { config: { node, pods: { cidrs: cidrs(n) }, routes } });
+  for (const pod of pods) await weft.attach(Namespace.named(pod.namespace), pod.name, [pod.v4, pod.v6]);
+  const { host } = await weft.client.get<Status>('status');
+  const [v4, v6] = host.ips.map((ip) => ip.split('/')[0]);
+  return { socket: weft.socket, host: { interface: host.interface, v4, v6 } };
+}
+
+function startKernel(namespace: Namespace, n: number, pods: readonly LabPod[]) {
+  const own = inPods(n, 1);
+  const kernel = new KernelNode(namespace, {
+    address: underlay(n).v4,
+    mac: macOf(n),
     vni: VNI,
     mtu: UNDERLAY_MTU - VXLAN_OVERHEAD,
-    addresses: [cidr4.replace('.0/24', '.1'), cidr6.replace('::/64', '::1')],
+    addresses: [own.v4, own.v6],
   });
-  for (const other of [1, 2]) kernel.addRemote(underlay(other), macOf(other), cidrs(other));
-  for (const pod of node.pods) kernel.attach(pod.namespace, [pod.v4, pod.v6]);
+  for (const other of NODES.filter((one) => one !== n)) {
+    kernel.addRemote(underlay(other).v4, macOf(other), cidrs(other));
+  }
+  for (const pod of pods) kernel.attach(Namespace.named(pod.namespace), [pod.v4, pod.v6]);
+  return { host: { interface: KernelNode.device, ...own } };
 }
