@@ -6,7 +6,7 @@
 import { closeSync } from 'node:fs';
 import { setPersistent } from '../sys/tun.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
-import { hostPrefix } from '../wire/prefix.ts';
+import { hostPrefix, prefixContains } from '../wire/prefix.ts';
 import {
   AttachError,
   type Attachment,
@@ -23,7 +23,15 @@ import {
   type InterfaceSpec,
   removeInterface,
 } from './interface.ts';
-import { type AddressRange, allocate, endRests, type IpamState, release, take } from './ipam/allocator.ts';
+import {
+  type AddressRange,
+  type Allocation,
+  allocate,
+  endRests,
+  type IpamState,
+  release,
+  take,
+} from './ipam/allocator.ts';
 import { enterable, isUsed, openPodNamespace } from './namespace.ts';
 import type { AttachmentStore } from './store.ts';
 
@@ -32,6 +40,8 @@ export interface AttachRequest extends AttachmentName {
   readonly netns: string;
   /** Addresses wanted, at most one a family; the others are chosen. */
   readonly ips?: readonly Address[];
+  /** `ips` are all, given by somebody else: they may lie outside the node's ranges. */
+  readonly given?: boolean;
   /** Addresses are chosen from these, and of their families only. */
   readonly within?: readonly AddressRange[];
   /** Bytes; the node's when left out. */
@@ -81,6 +91,8 @@ export class Attachments {
   readonly #live = new Map<string, Live>();
   /** The last of the operations on each name: they happen one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
+  /** Addresses of pods outside the node's ranges. */
+  readonly #foreign = new Set<string>();
   #round = 0;
   #closed = false;
 
@@ -137,6 +149,7 @@ export class Attachments {
       this.#live.set(attachmentKey(attachment), { attachment, port: undefined });
       for (const ip of attachment.ips) {
         if (!take(this.#options.ipam, ip)) {
+          this.#foreign.add(formatAddress(ip));
           const { id, ifname } = attachment;
           this.#options.log.warn(
             { id, ifname, ip: formatAddress(ip) },
@@ -193,13 +206,13 @@ export class Attachments {
         );
       }
       endRests(ipam, performance.now());
-      const leased = allocate(ipam, request.ips, request.within);
+      const leased = request.given
+        ? this.#accept(request.ips ?? [])
+        : allocate(ipam, request.ips, request.within);
       if (!leased.ok) throw new AttachError('address', leased.reason);
       const ips = leased.addresses;
-      for (const ip of ips) take(ipam, ip);
-      undo.unshift(() => {
-        for (const ip of ips) release(ipam, ip, performance.now());
-      });
+      this.#take(ips);
+      undo.unshift(() => this.#release(ips));
       const attachment: Attachment = {
         id,
         ifname,
@@ -295,7 +308,35 @@ export class Attachments {
     await this.#options.store.remove(attachment);
     // Of one that was never finished the addresses may be another's by now.
     if (this.#live.delete(attachmentKey(attachment))) {
-      for (const ip of attachment.ips) release(this.#options.ipam, ip, performance.now());
+      this.#release(attachment.ips);
+    }
+  }
+
+  /** Addresses that somebody else has chosen, unless they are in use here. */
+  #accept(ips: readonly Address[]): Allocation {
+    if (new Set(ips.map(({ family }) => family)).size < ips.length) {
+      const reason = `${ips.map(formatAddress).join(', ')}: a pod's interface has one address a family`;
+      return { ok: false, reason };
+    }
+    for (const ip of ips) {
+      if (this.#options.ipam.some(({ pool }) => prefixContains(pool.prefix, ip))) {
+        const alone = allocate(this.#options.ipam, [ip], [{ first: ip, last: ip }]);
+        if (!alone.ok) return alone;
+      } else if (this.#foreign.has(formatAddress(ip))) {
+        return { ok: false, reason: `${formatAddress(ip)} is in use by another pod` };
+      }
+    }
+    return { ok: true, addresses: ips };
+  }
+
+  #take(ips: readonly Address[]): void {
+    for (const ip of ips) if (!take(this.#options.ipam, ip)) this.#foreign.add(formatAddress(ip));
+  }
+
+  #release(ips: readonly Address[]): void {
+    for (const ip of ips) {
+      release(this.#options.ipam, ip, performance.now());
+      this.#foreign.delete(formatAddress(ip));
     }
   }
 

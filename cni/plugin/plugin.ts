@@ -3,7 +3,7 @@
  * asked is read in call.ts, what is answered written in result.ts; a pod's interface is the business of attachments.
  */
 import { setImmediate } from 'node:timers/promises';
-import { formatAddress } from '../../wire/address.ts';
+import { type Address, formatAddress, parseAddress } from '../../wire/address.ts';
 import { formatPrefix, hostPrefix, type Prefix, prefixContains } from '../../wire/prefix.ts';
 import { AttachError, type Attachment, attachmentKey } from '../attachment.ts';
 import type { Attachments } from '../attachments.ts';
@@ -14,9 +14,11 @@ import { enterable } from '../namespace.ts';
 import { type Call, type Request, readRequest, readStdin } from './call.ts';
 import { differences } from './check.ts';
 import { checkMac } from './config.ts';
+import { runDelegate } from './delegate.ts';
 import { CniCode, CniError, errorAnswer } from './error.ts';
-import { EMPTY, formatResult, mergeResults, type Result } from './result.ts';
-import { environment, verbOf } from './verb.ts';
+import { object, parsed } from './json.ts';
+import { EMPTY, formatResult, mergeResults, parseResult, type Result } from './result.ts';
+import { environment, type Verb, verbOf } from './verb.ts';
 import { versionAnswer } from './version.ts';
 
 export interface PluginOptions {
@@ -54,7 +56,7 @@ export class Plugin {
       const raw = readStdin(call.stdin);
       cniVersion = raw.cniVersion ?? '0.1.0';
       if (verb === 'VERSION') return { failed: false, output: versionAnswer(cniVersion) };
-      return { failed: false, output: await this.#serve(readRequest(call, raw), call.token, gone) };
+      return { failed: false, output: await this.#serve(readRequest(call, raw), call, gone) };
     } catch (error) {
       const known = toCniError(error);
       const { CNI_COMMAND: command, CNI_CONTAINERID: id, CNI_IFNAME: ifname } = call.env;
@@ -70,45 +72,81 @@ export class Plugin {
     return !later && (output as { code?: number } | undefined)?.code !== CniCode.failed;
   }
 
-  async #serve(request: Request, token: string | undefined, gone: AbortSignal): Promise<object | undefined> {
+  async #serve(request: Request, call: Call, gone: AbortSignal): Promise<object | undefined> {
     const { verb, config } = request;
-    if (config.ipam !== undefined && verb !== 'DEL') {
-      throw new CniError(
-        CniCode.unsupportedField,
-        `ipam.type: ${JSON.stringify(config.ipam)} is not supported; leave 'ipam' out to have addresses from Weft`,
-      );
-    }
+    const { attachments, log } = this.#options;
+    const delegate = async (verb: Verb) =>
+      config.ipam === undefined ? undefined : runDelegate(config.ipam, verb, call, log);
     switch (verb) {
       case 'ADD':
-        return this.#add(request, token, gone);
+        await this.#options.drainSpool();
+        if (config.ipam === undefined) return this.#add(request, call.token, gone);
+        return this.#addDelegated(request, call, gone, delegate);
       case 'DEL':
-        await this.#options.attachments.detach(request);
+        await attachments.detach(request);
+        await delegate('DEL');
         return undefined;
       case 'CHECK':
+        await delegate('CHECK');
         this.#check(request);
         return undefined;
       case 'GC':
-        await this.#collect(request);
+        await this.#collect(request, () => delegate('GC').catch(unlessUnknownVerb));
         return undefined;
       default:
-        this.#status(request);
+        if (config.ipam === undefined) this.#status(request);
+        await delegate('STATUS').catch(unlessUnknownVerb);
         return undefined;
     }
   }
 
-  async #add(request: Request, token: string | undefined, gone: AbortSignal): Promise<object> {
-    const { attachments, drainSpool } = this.#options;
+  /** What the IPAM plugin has given is given back when it cannot be used. */
+  async #addDelegated(
+    request: Request,
+    call: Call,
+    gone: AbortSignal,
+    delegate: (verb: Verb) => Promise<unknown>,
+  ): Promise<object> {
+    const { attachments, log } = this.#options;
+    const known = attachments.find(request)?.attachment;
+    if (known?.token !== undefined && known.token === call.token) {
+      // Its answer was lost with a daemon, and with it what the plugin gave.
+      await attachments.detach(request);
+      await delegate('DEL');
+    } else if (known) {
+      // Asked for addresses again it would give others, or free those that the first ADD has when it is told to.
+      throw new CniError(CniCode.attached, `${known.id} has an attachment ${known.ifname} already`);
+    }
+    try {
+      const given = parseResult(
+        object(await delegate('ADD'), 'the answer of the IPAM plugin'),
+        request.version,
+      );
+      return await this.#add(request, call.token, gone, given);
+    } catch (error) {
+      await delegate('DEL').catch((err) => log.error({ err }, 'the IPAM plugin could not take back'));
+      throw error;
+    }
+  }
+
+  /** @param given addresses, routes and DNS of an IPAM plugin, in place of ours */
+  async #add(
+    request: Request,
+    token: string | undefined,
+    gone: AbortSignal,
+    given?: Result,
+  ): Promise<object> {
+    const { attachments } = this.#options;
     const { id, ifname, netns, args, config, version } = request;
     const mac = config.mac ?? (args.mac && checkMac(args.mac));
     const mtu = this.#mtu(config.mtu);
-    const ips = config.ips.length > 0 ? config.ips : args.ips;
-    await drainSpool();
+    const ips = given ? addressesOf(given) : config.ips.length > 0 ? config.ips : args.ips;
     const attachment = await attachments.attach({
       id,
       ifname,
       netns,
       network: config.name,
-      within: this.#ranges(request),
+      ...(given ? { given: true } : { within: this.#ranges(request) }),
       ...(mtu !== undefined && { mtu }),
       ...(ips && { ips }),
       ...(mac && { mac }),
@@ -122,7 +160,8 @@ export class Plugin {
         'the caller went away before it was answered; the attachment is undone',
       );
     }
-    const ours = { ...this.#result(attachment), dns: config.dns };
+    const made = { ...this.#result(attachment), dns: config.dns };
+    const ours = given ? withGiven(made, given) : made;
     return formatResult(mergeResults(config.prevResult ?? EMPTY, ours), version);
   }
 
@@ -186,7 +225,8 @@ export class Plugin {
     }
   }
 
-  async #collect({ config }: Request): Promise<void> {
+  /** @param delegate the same of the IPAM plugin, which is done whatever fails here */
+  async #collect({ config }: Request, delegate: () => Promise<unknown>): Promise<void> {
     const { attachments, log } = this.#options;
     if (!config.validAttachments) return; // Nobody said what is valid.
     const valid = new Set(config.validAttachments.map(attachmentKey));
@@ -199,8 +239,9 @@ export class Plugin {
         .detach(attachment)
         .catch((error: Error) => failures.push(`${id}/${ifname}: ${error.message}`));
     }
+    await delegate().catch((error: Error) => failures.push(error.message));
     if (failures.length > 0) {
-      throw new CniError(CniCode.failed, `${failures.length} attachments could not be removed`, {
+      throw new CniError(CniCode.failed, `${failures.length} leftovers could not be removed`, {
         details: failures.join('; '),
       });
     }
@@ -210,6 +251,30 @@ export class Plugin {
     const refusal = this.#options.attachments.refusal(this.#ranges(request));
     if (refusal !== undefined) throw new CniError(CniCode.unavailable, refusal);
   }
+}
+
+function addressesOf({ ips }: Result): Address[] {
+  if (ips.length === 0) throw new CniError(CniCode.failed, 'the IPAM plugin gave no address');
+  return ips.map(({ address }) =>
+    parsed('the answer of the IPAM plugin', () => parseAddress(address.split('/')[0])),
+  );
+}
+
+/** Addresses as their plugin writes them, its routes and DNS where it has some; the interface is ours. */
+function withGiven(made: Result, { ips, routes, dns }: Result): Result {
+  return {
+    interfaces: made.interfaces,
+    ips: ips.map((ip) => ({ ...ip, interface: 0 })),
+    routes: routes.length > 0 ? routes : made.routes,
+    dns: Object.keys(dns).length > 0 ? dns : made.dns,
+  };
+}
+
+/** An IPAM plugin of before 1.1.0 does not know GC and STATUS, which is as good as nothing to say. */
+function unlessUnknownVerb(error: unknown): undefined {
+  const code = error instanceof CniError ? error.code : undefined;
+  if (code === CniCode.invalidEnvironment || code === CniCode.incompatibleVersion) return undefined;
+  throw error;
 }
 
 const CODES: Readonly<Record<AttachError['code'], number>> = {

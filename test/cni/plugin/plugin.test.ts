@@ -1,5 +1,5 @@
 // The verbs upon real interfaces in real namespaces; only the engine is a fake.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -72,6 +72,7 @@ interface Options {
   readonly token?: string;
   readonly args?: string;
   readonly gone?: AbortSignal;
+  readonly path?: string;
 }
 
 async function call(verb: string, options: Options = {}): Promise<Answer> {
@@ -79,7 +80,7 @@ async function call(verb: string, options: Options = {}): Promise<Answer> {
   const ofOnePod = !['GC', 'STATUS', 'VERSION'].includes(verb);
   const env = {
     CNI_COMMAND: verb,
-    CNI_PATH: '/opt/cni/bin',
+    CNI_PATH: options.path ?? '/opt/cni/bin',
     ...(ofOnePod && { CNI_CONTAINERID: id, CNI_NETNS: netns, CNI_IFNAME: ifname, CNI_ARGS: args }),
   };
   const stdin = JSON.stringify({ cniVersion: '1.1.0', name: 'fabric', type: 'weft-cni', ...config });
@@ -334,8 +335,136 @@ describe('the answer', () => {
     expect(await call('ADD', { config: { cniVersion: '7.0.0' } })).toMatchObject({
       output: { cniVersion: '1.1.0', code: 1 },
     });
-    expect(await call('ADD', { netns: '/x', config: { ipam: { type: 'dhcp' } } })).toEqual(
-      refused(2, /ipam\.type: "dhcp"/),
+  });
+});
+
+// Keeps a file a lease, as host-local does, and a list of the verbs it was asked; gives what `ipam.give` says.
+const IPAM = `#!${process.execPath}
+const { appendFileSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
+const config = JSON.parse(readFileSync(0, 'utf8'));
+const verb = process.env.CNI_COMMAND;
+const { give, refuse, garbage, folder } = config.ipam;
+appendFileSync(folder + '/verbs', verb + ' ');
+const lease = folder + '/lease-' + process.env.CNI_CONTAINERID;
+const fail = (code, msg) => {
+  process.stdout.write(JSON.stringify({ cniVersion: config.cniVersion, code, msg }));
+  process.exit(1);
+};
+if (verb === refuse) fail(11, 'no server');
+if (verb === 'GC' || verb === 'STATUS') fail(4, 'unknown CNI_COMMAND: ' + verb);
+if (verb === 'DEL') rmSync(lease, { force: true });
+if (verb === 'ADD') {
+  writeFileSync(lease, '');
+  process.stderr.write('one line');
+  process.stdout.write(garbage ?? JSON.stringify({ cniVersion: config.cniVersion, ...give }));
+}
+`;
+
+describe('delegated IPAM', () => {
+  beforeEach(() => {
+    mkdirSync(join(folder, 'bin'));
+    writeFileSync(join(folder, 'bin/test-ipam'), IPAM, { mode: 0o755 });
+  });
+
+  const give = {
+    ips: [{ address: '10.244.1.50/24', gateway: '10.244.1.1' }, { address: 'fd00:9::5/64' }],
+    routes: [{ dst: '0.0.0.0/0', gw: '10.244.1.1' }],
+    dns: { domain: 'given' },
+  };
+  const path = () => `/nowhere:${join(folder, 'bin')}`;
+  const delegated = (netns: string, ipam: object = {}, id = 'c1'): Options => ({
+    id,
+    netns,
+    path: path(),
+    config: { ipam: { type: 'test-ipam', folder, give, ...ipam } },
+  });
+  const verbs = () => readFileSync(join(folder, 'verbs'), 'utf8').trim().split(' ');
+  const leases = () => readdirSync(folder).filter((name) => name.startsWith('lease-'));
+
+  it('gives the addresses; every verb is passed on', async () => {
+    const namespace = pod();
+    const options = delegated(namespace.path);
+    const result = await add(options);
+    expect(result).toMatchObject({
+      ips: [
+        { address: '10.244.1.50/24', gateway: '10.244.1.1', interface: 0 },
+        { address: 'fd00:9::5/64', interface: 0 },
+      ],
+      routes: [{ dst: '0.0.0.0/0', gw: '10.244.1.1' }],
+      dns: { domain: 'given' },
+    });
+    const addresses = namespace.run('ip', '-o', 'addr', 'show', 'dev', 'eth0');
+    expect(addresses).toContain('10.244.1.50/32');
+    expect(addresses).toContain('fd00:9::5/128');
+    const check = { ...options, config: { ...options.config, prevResult: result } };
+    expect(await call('CHECK', check)).toEqual(nothing);
+    expect(await call('STATUS', options)).toEqual(nothing);
+    const valid = { 'cni.dev/valid-attachments': [{ containerID: 'c1', ifname: 'eth0' }] };
+    expect(await call('GC', { ...options, config: { ...options.config, ...valid } })).toEqual(nothing);
+    expect(await call('DEL', { ...options, netns: '' })).toEqual(nothing);
+    expect(verbs()).toEqual(['ADD', 'CHECK', 'STATUS', 'GC', 'DEL']);
+    expect(leases()).toEqual([]);
+    expect(node.store.all()).toEqual([]);
+  });
+
+  it('has back what it gave when it cannot be used', async () => {
+    await add({ id: 'first', netns: pod().path, config: { runtimeConfig: { ips: ['10.244.1.50'] } } });
+    const netns = pod().path;
+    expect(await call('ADD', delegated(netns))).toEqual(
+      refused(102, /10\.244\.1\.50 is in use by another pod/),
     );
+    const own = { give: { ips: [{ address: '10.244.1.1/24' }] } };
+    expect(await call('ADD', delegated(netns, own))).toEqual(refused(102, /the node's own address/));
+    const two = { give: { ips: [{ address: '10.9.0.2/24' }, { address: '10.9.0.3/24' }] } };
+    expect(await call('ADD', delegated(netns, two))).toEqual(refused(102, /one address a family/));
+    expect(await call('ADD', delegated(netns, { give: {} }))).toEqual(refused(100, /gave no address/));
+    expect(await call('ADD', delegated(netns, { garbage: '<html>' }))).toEqual(
+      refused(6, /test-ipam ADD.*JSON/),
+    );
+    expect(leases()).toEqual([]);
+    expect(verbs().join(' ')).toBe(Array(5).fill('ADD DEL').join(' '));
+    expect(node.attachments.list()).toHaveLength(1);
+  });
+
+  it('does not give an address outside the node’s ranges twice either', async () => {
+    const outside = { give: { ips: [{ address: '10.9.0.2/24' }] } };
+    await add(delegated(pod().path, outside));
+    expect(await call('ADD', delegated(pod().path, outside, 'c2'))).toEqual(
+      refused(102, /10\.9\.0\.2 is in use/),
+    );
+    expect(await call('DEL', delegated('', outside))).toEqual(nothing);
+    await add(delegated(pod().path, outside, 'c2'));
+  });
+
+  it('is not asked again by a second ADD, whose failure frees nothing', async () => {
+    const options = delegated(pod().path);
+    await add(options);
+    expect(await call('ADD', options)).toEqual(refused(101, /already/));
+    expect(verbs()).toEqual(['ADD']);
+    expect(leases()).toEqual(['lease-c1']);
+  });
+
+  it('is asked anew for a caller that did not hear the answer', async () => {
+    const options = { ...delegated(pod().path), token: 't1' };
+    const first = await add(options);
+    expect(await add(options)).toEqual(first);
+    expect(verbs()).toEqual(['ADD', 'DEL', 'ADD']);
+    expect(await call('ADD', { ...options, token: 't2' })).toEqual(refused(101, /already/));
+    expect(node.attachments.list()).toHaveLength(1);
+  });
+
+  it('refuses in its own words, and its DEL has to succeed', async () => {
+    expect(await call('ADD', delegated(pod().path, { refuse: 'ADD' }))).toEqual(
+      refused(11, /test-ipam ADD: no server/),
+    );
+    expect(await call('DEL', delegated('', { refuse: 'DEL' }))).toEqual(
+      refused(11, /test-ipam DEL: no server/),
+    );
+    expect(await call('STATUS', delegated('', { refuse: 'STATUS' }))).toEqual(
+      refused(11, /test-ipam STATUS/),
+    );
+    const missing = { ...delegated(pod().path), path: '/nowhere' };
+    expect(await call('ADD', missing)).toEqual(refused(7, /no plugin "test-ipam" in CNI_PATH \(\/nowhere\)/));
+    expect(node.store.all()).toEqual([]);
   });
 });
