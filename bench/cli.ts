@@ -1,4 +1,5 @@
 /** `weft bench`: what to measure and how it is shown; the measuring is in the folders beside it. */
+import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { list, table } from '../control/text.ts';
 import { Run } from '../lab/run.ts';
@@ -10,7 +11,7 @@ import type { Summary } from './statistics.ts';
 interface FabricOptions {
   readonly pairs: number;
   readonly only?: readonly string[];
-  readonly workers: number | 'auto';
+  readonly workers: number;
   readonly mtu: number;
   readonly json?: boolean;
 }
@@ -22,7 +23,11 @@ export function benchCommand(): Command {
     .description('pod to pod over two nodes, in network namespaces of this machine, contestants in turn')
     .addOption(new Option('--pairs <n>', 'pairs of each comparison').default(5).argParser(count))
     .option('--only <ids>', `comma-separated: ${comparisons.map(({ id }) => id).join(', ')}`, ids)
-    .addOption(new Option('--workers <n>', 'worker threads of a Weft node').default('auto').argParser(count))
+    .addOption(
+      new Option('--workers <n>', 'worker threads of a Weft node')
+        .default(halfOfTheCores(), 'half of the cores: two nodes share this machine')
+        .argParser(count),
+    )
     .addOption(new Option('--mtu <bytes>', 'of the underlay').default(1500).argParser(count))
     .option('--json', 'one JSON document instead of text')
     .action(fabric);
@@ -96,6 +101,8 @@ const idleText = ({ cpu, residentBytes: bytes }: Idle): string =>
 const spread = ({ least, most }: Summary): string => `${least.toFixed(2)} to ${most.toFixed(2)}`;
 
 const figure = (value: number): string => (value < 100 ? value.toFixed(2) : value.toFixed(0));
+
+const halfOfTheCores = (): number => Math.max(1, availableParallelism() >> 1);
 
 function count(text: string): number {
   const value = Number(text);

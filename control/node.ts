@@ -59,6 +59,8 @@ export type EngineHandle = Pick<
 const TICK = 250;
 /** More threads than this share the underlay's queues without gain. */
 const MOST_WORKERS = 8;
+/** Microseconds: longer than a round trip between pods, so that who asks and waits for the answer is served awake. */
+const BUSY_POLL = 100;
 
 /**
  * Resolves when the node forwards, the pods of an earlier daemon included. Rejects, with everything as it was before, when
@@ -302,6 +304,13 @@ function engineOptions(
     segment: offloads.segment,
     join: offloads.join,
     router: { ...(router4 && { v4: router4.words[0] }), ...(router6 && { v6: router6.words }) },
+    busyPollMs: busyPollMicroseconds(config.engine) / 1000,
     onFailure: context.onFailure,
   };
+}
+
+/** On one core, what looks for packets keeps those from running that would send them. */
+function busyPollMicroseconds({ busyPoll }: NodeConfig['engine']): number {
+  if (busyPoll !== 'auto') return busyPoll;
+  return availableParallelism() > 1 ? BUSY_POLL : 0;
 }

@@ -35,6 +35,8 @@ export interface WorkerSetup {
   readonly segment: boolean;
   readonly join: PortWriterOptions;
   readonly router: RouterAddresses;
+  /** Milliseconds that a worker looks for packets before it sleeps (busy-poll.ts). */
+  readonly busyPollMs: number;
 }
 
 export interface Clock {

@@ -50,6 +50,8 @@ export interface EngineOptions {
   readonly segment: boolean;
   readonly join: PortWriterOptions;
   readonly router: RouterAddresses;
+  /** Milliseconds that a worker looks for packets before it sleeps (busy-poll.ts). */
+  readonly busyPollMs: number;
   /** A worker thread ended although nobody asked it to. */
   readonly onFailure: (error: Error) => void;
 }

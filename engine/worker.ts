@@ -1,8 +1,9 @@
 // A worker thread: waits until something is readable, forwards it to the end, and tells control which epoch it has
-// seen. Blocks in epoll_wait and never runs the event loop: what control wants comes through tables and the eventfd.
+// seen. Looks for a while before it sleeps (busy-poll.ts), blocks in epoll_wait and never runs the event loop: what control wants comes through tables and the eventfd.
 
 import { workerData } from 'node:worker_threads';
 import { assembleForwarder, type WorkerSetup } from './assemble.ts';
+import { BusyPoll } from './busy-poll.ts';
 import { markDead } from './counting.ts';
 import { Errno } from './device/io.ts';
 import { addressOf, createKernelIo } from './device/kernel-io.ts';
@@ -19,8 +20,9 @@ const run = (setup: WorkerSetup): void => {
   const counters = tables.counters[setup.worker];
   const forwarder = assembleForwarder(setup, tables, createKernelIo(), addressOf);
   const poller = new Poller(setup.pollSet);
+  const busyPoll = new BusyPoll(setup.busyPollMs);
   while (!stopRequested(tables.control)) {
-    const ready = poller.wait(WAIT_MS);
+    const ready = waitForWork(poller, busyPoll);
     const epoch = loadEpoch(tables.control);
     for (let n = 0; n < ready; n++) {
       const id = tagId(poller.tag(n));
@@ -39,6 +41,18 @@ const run = (setup: WorkerSetup): void => {
     }
     acknowledge(tables.control, setup.worker, epoch);
   }
+};
+
+/** Number of readable descriptors, as Poller.wait. */
+const waitForWork = (poller: Poller, busyPoll: BusyPoll): number => {
+  let ready = poller.wait(0);
+  if (ready > 0) return ready;
+  const start = performance.now();
+  const end = start + busyPoll.window;
+  while (ready === 0 && performance.now() < end) ready = poller.wait(0);
+  if (ready === 0) ready = poller.wait(WAIT_MS);
+  busyPoll.came(performance.now() - start);
+  return ready;
 };
 
 run(workerData as WorkerSetup);

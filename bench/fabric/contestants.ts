@@ -29,7 +29,7 @@ export interface UnderlayOptions {
 }
 
 export interface WeftOptions {
-  readonly workers: number | 'auto';
+  readonly workers: number;
 }
 
 const UNDERLAY = ['192.168.77.1', '192.168.77.2'] as const;

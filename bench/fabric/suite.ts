@@ -97,14 +97,14 @@ export interface Result {
   readonly residentBytes: readonly number[];
 }
 
-/** Contestants that are up, by name and kind of underlay: built when first needed. */
+/** Contestants that are up and warm, by name and kind of underlay: built when first needed. */
 export class Arena {
   readonly #run: Run;
-  readonly #workers: number | 'auto';
+  readonly #workers: number;
   readonly #mtu: number;
   readonly #built = new Map<string, Promise<Contestant>>();
 
-  constructor(run: Run, workers: number | 'auto', mtu: number) {
+  constructor(run: Run, workers: number, mtu: number) {
     this.#run = run;
     this.#workers = workers;
     this.#mtu = mtu;
@@ -115,10 +115,20 @@ export class Arena {
     const underlay: UnderlayOptions = { mtu: this.#mtu, wire };
     const known = this.#built.get(label);
     if (known) return known;
-    const built = build(this.#run, name, label, underlay, { workers: this.#workers });
+    const built = build(this.#run, name, label, underlay, { workers: this.#workers }).then(warmUp);
     this.#built.set(label, built);
     return built;
   }
+}
+
+/**
+ * Some traffic before anything is measured, the same for all: a virtual machine compiles what it runs often, and TCP
+ * keeps what it learnt about a destination. A service that runs for weeks is not measured in its first second.
+ */
+async function warmUp(contestant: Contestant): Promise<Contestant> {
+  await tcp(contestant, 1, SECONDS);
+  await udp(contestant, SMALL, 0);
+  return contestant;
 }
 
 /** Takes `pairs` pairs. @param progress called before each measurement */

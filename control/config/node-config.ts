@@ -33,6 +33,8 @@ export interface NodeConfig {
     readonly offload: OffloadConfig;
     /** Sending sockets a worker: a power of two, 1..64. */
     readonly sourcePorts: number;
+    /** Microseconds that a worker may look for packets before it sleeps, while packets come as fast: 0..1000. */
+    readonly busyPoll: number | 'auto';
   };
   readonly host: { readonly interface: string; readonly natOutgoing: boolean };
   /** Several with the same `to` share its flows (ECMP). */

@@ -86,6 +86,7 @@ export const configSchema: z.ZodType<NodeConfig> = section({
     workers: value(kind.orAuto(kind.integer(1, Limits.workers)), 'auto'),
     offload: z.preprocess(spellOut, offloadSection).prefault('auto'),
     sourcePorts: value(kind.powerOfTwo(64), 8),
+    busyPoll: value(kind.orAuto(kind.integer(0, 1000)), 'auto'),
   }),
   host: withDefaults({
     interface: value(kind.interfaceName, 'weft0'),

@@ -45,6 +45,7 @@ test('an empty file is the defaults of the documentation', () => {
         coalesce: true,
       },
       sourcePorts: 8,
+      busyPoll: 'auto',
     },
     host: { interface: 'weft0', natOutgoing: true },
     routes: [],
@@ -69,6 +70,7 @@ engine:
   workers: 2
   offload: { udpGro: false }
   sourcePorts: 16
+  busyPoll: 30
 host:
   interface: weft1
   natOutgoing: false
@@ -103,6 +105,7 @@ test('every key of the documentation is read', () => {
     workers: 2,
     offload: { udpGro: false, checksum: true },
     sourcePorts: 16,
+    busyPoll: 30,
   });
   expect(config.host).toEqual({ interface: 'weft1', natOutgoing: false });
   const [first, second] = config.routes;
@@ -178,6 +181,7 @@ const WRONG: readonly [text: string, path: string, says: string][] = [
   ['engine: { offload: on }', 'engine.offload', "expected 'auto' or 'off' or keys (checksum"],
   ['engine: { offload: { tso: true } }', 'engine.offload.tso', 'unknown key'],
   ['engine: { offload: { checksum: yes } }', 'engine.offload.checksum', 'expected true or false'],
+  ['engine: { busyPoll: 1001 }', 'engine.busyPoll', '0 to 1000'],
   ['engine: { sourcePorts: 12 }', 'engine.sourcePorts', 'a power of two from 1 to 64'],
   ['engine: { sourcePorts: 128 }', 'engine.sourcePorts', 'found 128'],
   ['host: { interface: a-name-that-is-too-long }', 'host.interface', '1 to 15 letters'],

@@ -80,6 +80,7 @@ export class MemoryNode {
       mac4: vtepMac(address),
       mac6: vtepMac(address6),
       segment: options.segment ?? true,
+      busyPollMs: 0,
       join: { joinTcp: join, joinUdp: join },
       router,
     };

@@ -19,6 +19,7 @@ export function nodeConfig(state: string, changed: Partial<NodeConfig> = {}): No
         coalesce: true,
       },
       sourcePorts: 4,
+      busyPoll: 0,
     },
     host: { interface: 'weft0', natOutgoing: true },
     routes: [],

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { BusyPoll } from '../../engine/busy-poll.ts';
+
+test('looks only after a wait that looking would have covered', () => {
+  const poll = new BusyPoll(0.1);
+  expect(poll.window).toBe(0);
+  poll.came(0.05);
+  expect(poll.window).toBe(0.1);
+  poll.came(0.2);
+  expect(poll.window).toBe(0);
+});
+
+test('never looks when it may not', () => {
+  const poll = new BusyPoll(0);
+  poll.came(0);
+  expect(poll.window).toBe(0);
+});
