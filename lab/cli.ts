@@ -35,9 +35,7 @@ interface DemoOptions extends NameOption, JsonOption {
 }
 
 export function labCommand(): Command {
-  const lab = new Command('lab')
-    .description('A whole fabric in network namespaces of this machine.')
-    .enablePositionalOptions();
+  const lab = new Command('lab').description('A whole fabric in network namespaces of this machine.');
   lab
     .command('demo')
     .description('builds a lab, checks and measures it, takes it away')
@@ -63,7 +61,6 @@ export function labCommand(): Command {
     .addOption(nameOf('of the lab'))
     .argument('<host>', 'node-a, pod-a1, …, outside')
     .argument('<command...>', 'and its arguments')
-    .passThroughOptions()
     .action(failing(exec));
   lab
     .command('down')

@@ -61,7 +61,7 @@ export class Namespace {
 
   /** Starts a command inside; its process id is that of the command itself. */
   start(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    return spawn('nsenter', [`--net=${this.path}`, command, ...args], options);
+    return spawn('nsenter', [`--net=${this.path}`, '--', command, ...args], options);
   }
 
   /** Sets, say, net.ipv4.ip_forward. */
