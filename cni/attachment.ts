@@ -21,8 +21,11 @@ export interface Attachment {
   /** Largest packet the pod may send, bytes. */
   readonly mtu: number;
   readonly mac: string;
-  /** 'creating' until the interface works: what a crash leaves in that phase is undone at the next start. */
-  readonly phase: 'creating' | 'ready';
+  /**
+   * 'creating' until the interface works, 'removing' from when nobody may rely on it: what a crash leaves in these phases is
+   * undone at the next start.
+   */
+  readonly phase: 'creating' | 'ready' | 'removing';
   /** The CNI network that asked for it, when one did. */
   readonly network?: string | undefined;
   /** Of the request that made it: a caller that did not hear the answer asks again with the same. */

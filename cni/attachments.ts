@@ -22,6 +22,7 @@ import {
   findInterface,
   type InterfaceSpec,
   removeInterface,
+  removeInterfaceInBackground,
 } from './interface.ts';
 import {
   type AddressRange,
@@ -93,6 +94,8 @@ export class Attachments {
   readonly #turns = new Map<string, Promise<unknown>>();
   /** Addresses of pods outside the node's ranges. */
   readonly #foreign = new Set<string>();
+  /** The ends of interfaces whose pods are gone already. */
+  readonly #leaving = new Set<Promise<void>>();
   #round = 0;
   #closed = false;
 
@@ -139,6 +142,18 @@ export class Attachments {
   async detach(name: AttachmentName): Promise<void> {
     checkName(name);
     return this.#inTurn(name, () => this.#detach(name));
+  }
+
+  /**
+   * The same for callers that need not wait for the interface's end, which takes the kernel a while: resolves when the engine
+   * no longer forwards for the pod and no daemon will take it over. The addresses are free once the interface is gone; what
+   * is asked for under that name waits until then.
+   */
+  dismiss(name: AttachmentName): Promise<void> {
+    checkName(name);
+    return new Promise((resolve, reject) => {
+      this.#inTurn(name, () => this.#dismiss(name, resolve)).then(resolve, reject);
+    });
   }
 
   /** Takes over what an earlier daemon left: interfaces that work are used again, the rest is freed. Call once, first. */
@@ -206,9 +221,14 @@ export class Attachments {
         );
       }
       endRests(ipam, performance.now());
-      const leased = request.given
-        ? this.#accept(request.ips ?? [])
-        : allocate(ipam, request.ips, request.within);
+      const lease = () =>
+        request.given ? this.#accept(request.ips ?? []) : allocate(ipam, request.ips, request.within);
+      let leased = lease();
+      if (!leased.ok && this.#leaving.size > 0) {
+        // What is lacking may be an address of a pod that is gone but for its interface.
+        await Promise.all(this.#leaving);
+        leased = lease();
+      }
       if (!leased.ok) throw new AttachError('address', leased.reason);
       const ips = leased.addresses;
       this.#take(ips);
@@ -241,7 +261,9 @@ export class Attachments {
       log.info({ id, ifname, netns, ips: ips.map(formatAddress), port }, 'pod attached');
       return ready;
     } catch (error) {
-      for (const step of undo) await this.#attempt(step, { id, ifname });
+      for (const step of undo) {
+        await this.#attempt(step, { id, ifname }, 'undoing a failed attachment: a step failed');
+      }
       throw error;
     }
   }
@@ -258,6 +280,32 @@ export class Attachments {
     this.#options.log.info({ id: name.id, ifname: name.ifname }, 'pod detached');
   }
 
+  /** @param settled called when the caller has to wait no longer */
+  async #dismiss(name: AttachmentName, settled: () => void): Promise<void> {
+    const live = this.#live.get(attachmentKey(name));
+    if (!live) return;
+    const { attachment, port } = live;
+    const { id, ifname, netns, ips } = attachment;
+    if (port !== undefined) await this.#withdraw(attachment, port);
+    live.port = undefined;
+    await this.#options.store.put({ ...attachment, phase: 'removing' });
+    this.#live.delete(attachmentKey(name));
+    settled();
+    const left = this.#attempt(
+      async () => {
+        if (enterable(attachment)) await removeInterfaceInBackground(netns, ifname);
+        await this.#options.store.remove(attachment);
+        this.#release(ips);
+        this.#options.log.info({ id, ifname }, 'pod detached');
+      },
+      { id, ifname },
+      'the interface of a pod could not be removed; the next daemon tries again',
+    );
+    this.#leaving.add(left);
+    await left;
+    this.#leaving.delete(left);
+  }
+
   /** The pod went away by itself: nothing of it is left but what is ours. */
   async #free(attachment: Attachment, reason: string): Promise<void> {
     const { id, ifname, netns } = attachment;
@@ -272,9 +320,10 @@ export class Attachments {
     if (attachment.bootId !== this.#options.bootId)
       return this.#free(attachment, 'the machine was booted since');
     if (!enterable(attachment)) return this.#free(attachment, 'its network namespace is gone');
-    if (attachment.phase === 'creating') {
+    if (attachment.phase !== 'ready') {
       removeInterface(netns, ifname);
-      return this.#free(attachment, 'it was being attached when the daemon ended');
+      const doing = attachment.phase === 'creating' ? 'attached' : 'detached';
+      return this.#free(attachment, `it was being ${doing} when the daemon ended`);
     }
     if (findInterface(netns, ifname)?.kind !== 'tun') return this.#free(attachment, 'its interface is gone');
     let port: number | undefined;
@@ -345,11 +394,11 @@ export class Attachments {
     return { ifname, ips, mtu, queues, offload, gso: gsoLimits(mtu) };
   }
 
-  async #attempt(step: () => void | Promise<void>, fields: object): Promise<void> {
+  async #attempt(step: () => void | Promise<void>, fields: object, otherwise: string): Promise<void> {
     try {
       await step();
     } catch (error) {
-      this.#options.log.error({ ...fields, err: error }, 'undoing a failed attachment: a step failed');
+      this.#options.log.error({ ...fields, err: error }, otherwise);
     }
   }
 

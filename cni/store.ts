@@ -20,7 +20,7 @@ const Stored = z.object({
   ips: z.array(z.string().transform(parseAddress)),
   mtu: z.number(),
   mac: z.string(),
-  phase: z.enum(['creating', 'ready']),
+  phase: z.enum(['creating', 'ready', 'removing']),
   network: z.string().optional(),
   token: z.string().optional(),
 });

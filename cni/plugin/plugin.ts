@@ -22,7 +22,10 @@ import { environment, type Verb, verbOf } from './verb.ts';
 import { versionAnswer } from './version.ts';
 
 export interface PluginOptions {
-  readonly attachments: Pick<Attachments, 'attach' | 'detach' | 'list' | 'find' | 'forwards' | 'refusal'>;
+  readonly attachments: Pick<
+    Attachments,
+    'attach' | 'detach' | 'dismiss' | 'list' | 'find' | 'forwards' | 'refusal'
+  >;
   /** The node's pod ranges. */
   readonly cidrs: readonly Prefix[];
   /** MTU of new pods, bytes. */
@@ -83,7 +86,7 @@ export class Plugin {
         if (config.ipam === undefined) return this.#add(request, call.token, gone);
         return this.#addDelegated(request, call, gone, delegate);
       case 'DEL':
-        await attachments.detach(request);
+        await attachments.dismiss(request);
         await delegate('DEL');
         return undefined;
       case 'CHECK':
@@ -236,7 +239,7 @@ export class Plugin {
       const { id, ifname } = attachment;
       log.info({ id, ifname, network: config.name }, 'a pod that its runtime no longer has is detached');
       await attachments
-        .detach(attachment)
+        .dismiss(attachment)
         .catch((error: Error) => failures.push(`${id}/${ifname}: ${error.message}`));
     }
     await delegate().catch((error: Error) => failures.push(error.message));

@@ -3,6 +3,8 @@
  * for the kernel has answered when send returns; a request costs tens of microseconds. It acts upon the network namespace
  * in which it was opened, whatever thread uses it later.
  */
+import { write } from 'node:fs';
+import { promisify } from 'node:util';
 import { check, lastError, SysError } from '../errors.ts';
 import { Errno, errno, libc, O_CLOEXEC } from '../libc.ts';
 import { MessageFlag } from '../mmsg.ts';
@@ -101,6 +103,26 @@ export class Rtnetlink {
       outcomes.push(...this.#runBatch(batch));
     }
     return outcomes;
+  }
+
+  /**
+   * Runs a request that the kernel takes its time for (removing a link: 25 ms) without holding up this thread. Nothing else
+   * may be asked of this socket meanwhile.
+   */
+  async runInBackground(request: Request): Promise<void> {
+    const sequence = ++this.#sequence;
+    const flags = request.flags | NlmFlag.acknowledge | NlmFlag.request;
+    const datagram = encodeMessage(request.type, flags, sequence, request.payload);
+    // To write(2) a netlink socket is a file like any other, and Node writes files in threads of its own.
+    await promisify(write)(this.#fd, datagram, 0, datagram.length, null);
+    for (;;) {
+      for (const message of this.#receive(request)) {
+        if (message.sequence !== sequence || message.type !== NLMSG_ERROR) continue;
+        const error = readError(message, request);
+        if (error) throw error;
+        return;
+      }
+    }
   }
 
   /** The one object asked for; throws when there is none (ENODEV for links, ENOENT, ESRCH, ENETUNREACH for routes …). */

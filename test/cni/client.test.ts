@@ -52,7 +52,7 @@ describe('with a daemon', () => {
     expect(await call('GC', { config: valid })).toMatchObject(done);
     expect(await pods(daemon)).toEqual(['c1']);
     expect(await call('DEL')).toMatchObject(done);
-    expect(hasEth0()).toBe(false);
+    await until(() => !hasEth0(), 'the end of the interface');
     // As containerd does it.
     expect(await call('DEL', { netns: '' })).toMatchObject(done);
     expect(await pods(daemon)).toEqual([]);
@@ -96,7 +96,7 @@ describe('with a daemon', () => {
       child.kill('SIGKILL');
       await ended;
       expect(await call('DEL', { id })).toMatchObject(done);
-      expect(hasEth0()).toBe(false);
+      await until(() => !hasEth0(), 'the end of the interface');
     }
     expect(await pods(daemon)).toEqual([]);
   });
@@ -167,7 +167,7 @@ describe('without a daemon', () => {
     renameSync(`${elsewhere}.spool/${name}`, `${socket}.spool/${name}`);
     await until(() => spooled().length === 1, 'the end of the entries');
     expect(spooled()).toEqual(['0-half.json.new']);
-    expect(hasEth0()).toBe(false);
+    await until(() => !hasEth0(), 'the end of the interface');
     expect(await pods(daemon)).toEqual([]);
     expect(daemon.messages()).toContain('a spooled deletion does not read and is dropped');
   });

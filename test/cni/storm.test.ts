@@ -158,10 +158,11 @@ it('survives a thousand random steps', { timeout: 240_000 }, async () => {
       .toEqual(expected.sort(byId));
     const spool = `${socket}.spool`;
     await expect.poll(() => (existsSync(spool) ? readdirSync(spool) : [])).toEqual([]);
-    expect(await daemon.json<Finding[]>('ipam', 'check'), context).toEqual([]);
     for (const { namespace, ips } of pods) {
-      expect(namespace.run('ip', '-o', 'link').includes(': eth0:'), context).toBe(ips !== undefined);
+      const hasEth0 = () => namespace.run('ip', '-o', 'link').includes(': eth0:');
+      await expect.poll(hasEth0, { message: context }).toBe(ips !== undefined);
     }
+    expect(await daemon.json<Finding[]>('ipam', 'check'), context).toEqual([]);
     // The storm has been one.
     expect(counts.ADD, context).toBeGreaterThan(150);
     expect(counts['daemon ended'], context).toBeGreaterThan(10);

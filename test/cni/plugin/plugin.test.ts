@@ -10,7 +10,7 @@ import { AttachmentStore } from '../../../cni/store.ts';
 import { parsePrefix } from '../../../wire/prefix.ts';
 import { FakeEngine } from '../../support/fake-engine.ts';
 import { recordingLog } from '../../support/log.ts';
-import { makeNamespace, type TestNamespace } from '../../support/pod-namespace.ts';
+import { makeNamespace, type TestNamespace, until } from '../../support/pod-namespace.ts';
 
 let folder: string;
 let namespaces: TestNamespace[];
@@ -231,9 +231,12 @@ describe('DEL', () => {
     const namespace = pod();
     await add({ netns: namespace.path });
     expect(await call('DEL')).toEqual(nothing);
-    expect(hasEth0(namespace)).toBe(false);
     expect(node.engine.routes.size).toBe(0);
-    expect(node.store.all()).toEqual([]);
+    expect(node.attachments.list()).toEqual([]);
+    // The interface follows, and with it the lease.
+    expect(node.store.all()).toMatchObject([{ phase: 'removing' }]);
+    await until(() => node.store.all().length === 0, 'the end of the lease');
+    expect(hasEth0(namespace)).toBe(false);
     expect(await call('DEL')).toEqual(nothing);
     expect(await call('DEL', { id: 'never-seen', netns: '/run/netns/never' })).toEqual(nothing);
   });
@@ -246,7 +249,35 @@ describe('DEL', () => {
     await add({ id: 'c2', netns: second.path });
     second.run('ip', 'link', 'del', 'eth0');
     expect(await call('DEL', { id: 'c2', netns: second.path })).toEqual(nothing);
+    await until(() => node.store.all().length === 0, 'the end of both leases');
+  });
+
+  it('of a daemon that ends before the interface is gone is finished by the next', async () => {
+    const namespace = pod();
+    await add({ netns: namespace.path });
+    const ended = node.engine.stop.bind(node.engine);
+    expect(await call('DEL')).toEqual(nothing);
+    const [left] = node.store.all();
+    await until(() => node.store.all().length === 0, 'the end of the lease');
+    // What a crash right after the answer leaves: the interface and the record.
+    await add({ netns: namespace.path });
+    await ended();
+    await node.store.put(left);
+    await node.store.close();
+    node = makeNode(['10.244.1.0/24']);
+    await node.attachments.recover();
+    expect(hasEth0(namespace)).toBe(false);
     expect(node.store.all()).toEqual([]);
+  });
+
+  it('holds up an ADD of the same name until the interface is gone, and no other', async () => {
+    const [first, second] = [pod(), pod()];
+    await add({ netns: first.path });
+    expect(await call('DEL')).toEqual(nothing);
+    expect(node.store.all()).toHaveLength(1);
+    await Promise.all([add({ netns: first.path }), add({ id: 'c2', netns: second.path })]);
+    expect([hasEth0(first), hasEth0(second)]).toEqual([true, true]);
+    expect(node.store.all().map(({ phase }) => phase)).toEqual(['ready', 'ready']);
   });
 });
 
@@ -404,7 +435,7 @@ describe('delegated IPAM', () => {
     expect(await call('DEL', { ...options, netns: '' })).toEqual(nothing);
     expect(verbs()).toEqual(['ADD', 'CHECK', 'STATUS', 'GC', 'DEL']);
     expect(leases()).toEqual([]);
-    expect(node.store.all()).toEqual([]);
+    await until(() => node.store.all().length === 0, 'the end of the lease');
   });
 
   it('has back what it gave when it cannot be used', async () => {
