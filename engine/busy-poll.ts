@@ -1,10 +1,16 @@
 // How long a worker keeps looking for packets before it sleeps. Waking a thread up costs 20 to 40 µs, more than all the
-// rest of a packet's way; but looking costs a core. So it looks only while that pays: when what it last waited for came
-// within the time that it may look, the next may too. Traffic sparser than that, and idleness, cost nothing.
+// rest of a packet's way; but looking costs a core. So it looks only while that may pay: when what it last waited for came
+// soon, the next may too. Sparse traffic and idleness cost nothing. Figures: docs/adr/0003-busy-polling.md.
+
+/**
+ * What came within so many times the limit came soon. More than once, because a wait includes the waking up of all the
+ * others on the way, who sleep because this worker did.
+ */
+const SOON = 3;
 
 export class BusyPoll {
   readonly #limit: number;
-  #pays = false;
+  #mayPay = false;
 
   /** @param limit milliseconds to look at most; 0: always sleep at once */
   constructor(limit: number) {
@@ -13,11 +19,11 @@ export class BusyPoll {
 
   /** Milliseconds to look before the next sleep. */
   get window(): number {
-    return this.#pays ? this.#limit : 0;
+    return this.#mayPay ? this.#limit : 0;
   }
 
   /** Something came, `milliseconds` after there was nothing to do, looking and sleeping together. */
   came(milliseconds: number): void {
-    this.#pays = milliseconds < this.#limit;
+    this.#mayPay = milliseconds < SOON * this.#limit;
   }
 }
