@@ -11,6 +11,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { TOKEN_VARIABLE } from './call-bytes.ts';
 import type { Call } from './plugin/call.ts';
 import { CniCode, CniError, errorAnswer } from './plugin/error.ts';
 import { type Verb, verbOf } from './plugin/verb.ts';
@@ -58,7 +59,11 @@ async function answerOf(verb: Verb, stdin: string, socket: string): Promise<Repl
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[0].startsWith('CNI_')),
   );
   // In every attempt the same, so that one whose answer was lost is not taken for a second ADD.
-  const call: Call = { env, stdin, token: `${process.pid}-${process.hrtime.bigint()}` };
+  const call: Call = {
+    env,
+    stdin,
+    token: process.env[TOKEN_VARIABLE] ?? `${process.pid}-${process.hrtime.bigint()}`,
+  };
   const body = JSON.stringify(call);
   const end = performance.now() + (verb === 'ADD' ? WAIT : 0);
   for (;;) {

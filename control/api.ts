@@ -4,7 +4,9 @@
  */
 import type { Server } from 'node:http';
 import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { decodeCall } from '../cni/call-bytes.ts';
 import type { Log } from '../cni/host.ts';
+import type { Call } from '../cni/plugin/call.ts';
 import {
   attachRequest,
   cniCall,
@@ -67,8 +69,13 @@ export async function openApi(
     await service.ipamRelease(readRequest(ipamReleaseRequest, body));
     return reply.code(204).send();
   });
+  app.addContentTypeParser(
+    'application/octet-stream',
+    { parseAs: 'buffer' },
+    async (_: unknown, body: unknown) => body,
+  );
   app.post('/v1/cni', { bodyLimit: CNI_BODY_LIMIT }, async ({ body }, reply) => {
-    const { failed, later, output } = await service.cni(readRequest(cniCall, body), goneOf(reply));
+    const { failed, later, output } = await service.cni(readCall(body), goneOf(reply));
     // To the client the status is whether it fails, and whether it may try again; the body is what it prints.
     if (output === undefined) return reply.code(204).send();
     return reply.code(later ? 503 : failed ? 422 : 200).send(output);
@@ -96,6 +103,14 @@ function goneOf({ raw }: FastifyReply): AbortSignal {
     if (!raw.writableEnded) gone.abort();
   });
   return gone.signal;
+}
+
+/** From the thin client as bytes, from others as JSON. */
+function readCall(body: unknown): Call {
+  if (!Buffer.isBuffer(body)) return readRequest(cniCall, body);
+  const call = decodeCall(body);
+  if (call) return call;
+  throw new WeftError('invalid', 'the body is no call of the CNI plugin');
 }
 
 function notHttp({ message }: Error): string {

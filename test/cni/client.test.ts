@@ -3,13 +3,19 @@ import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'n
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { thinClient } from '../../cni/thin-client/program.ts';
 import type { Pod } from '../../control/service.ts';
 import { beginCni, type CniCall, type CniResult, cni } from '../support/cni.ts';
+import { compiled } from '../support/compiled.ts';
 import { makeNodeWorld, type NodeWorld } from '../support/node-world.ts';
 import { type TestNamespace, until } from '../support/pod-namespace.ts';
 import { type Daemon, socketFile } from '../support/weft.ts';
 
+/** The client as a script, as on any machine, and as the executable that x86-64 has. */
+const clients = process.arch === 'x64' ? (['script', 'executable'] as const) : (['script'] as const);
+
 let world: NodeWorld;
+let command: string[];
 let socket: string;
 let pod: TestNamespace;
 
@@ -20,7 +26,19 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-const call = (verb: string, more: Partial<CniCall> = {}) => cni(verb, { socket, netns: pod.path, ...more });
+/** @param node that the executable becomes when something is out of the ordinary */
+function useClient(kind: (typeof clients)[number], node = process.execPath) {
+  beforeEach(() => {
+    const client = join(compiled(), 'cni/client.js');
+    const file = join(world.folder, 'weft-cni');
+    command = kind === 'script' ? [process.execPath, client] : [file];
+    const bytes = thinClient({ socket, node, client, mark: 'weft' });
+    writeFileSync(file, bytes, { mode: 0o755 });
+  });
+}
+
+const call = (verb: string, more: Partial<CniCall> = {}) =>
+  cni(verb, { socket, netns: pod.path, command, ...more });
 const done = { status: 0, stdout: '', stderr: '' };
 const refused = (code: number, msg: RegExp) =>
   expect.objectContaining({
@@ -38,7 +56,9 @@ async function added(more: Partial<CniCall> = {}): Promise<CniResult> {
   return result;
 }
 
-describe('with a daemon', () => {
+describe.each(clients)('%s with a daemon', (kind) => {
+  useClient(kind, '/nowhere/node'); // Nothing is.
+
   it('carries out a pod from ADD to DEL, and the pod reaches the node when ADD has returned', async () => {
     const daemon = await world.start();
     const { stdout, output } = await added();
@@ -71,6 +91,18 @@ describe('with a daemon', () => {
     expect(await pods(daemon)).toEqual([]);
   });
 
+  it('hands on the whole of a long configuration and answer', async () => {
+    const daemon = await world.start();
+    await added();
+    const valid = Array.from({ length: 20_000 }, (_, i) => ({ containerID: `other${i}`, ifname: 'eth0' }));
+    const list = { 'cni.dev/valid-attachments': [...valid, { containerID: 'c1', ifname: 'eth0' }] };
+    expect(await call('GC', { config: list })).toMatchObject(done);
+    expect(await pods(daemon)).toEqual(['c1']);
+    const routes = Array.from({ length: 5000 }, (_, i) => ({ dst: `10.${i >> 8}.${i & 255}.0/24` }));
+    const { stdout } = await added({ ifname: 'eth1', config: { prevResult: { routes } } });
+    expect(JSON.parse(stdout).routes).toHaveLength(5002);
+  });
+
   it('takes back what it made for a caller that went away', async () => {
     const daemon = await world.start();
     const env = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', CNI_NETNS: pod.path };
@@ -91,7 +123,7 @@ describe('with a daemon', () => {
     const daemon = await world.start();
     for (let i = 0; i < 8; i++) {
       const id = `killed${i}`;
-      const { child, ended } = beginCni('ADD', { socket, netns: pod.path, id });
+      const { child, ended } = beginCni('ADD', { socket, netns: pod.path, id, command });
       await new Promise((resolve) => setTimeout(resolve, 30 + i * 6));
       child.kill('SIGKILL');
       await ended;
@@ -102,7 +134,9 @@ describe('with a daemon', () => {
   });
 });
 
-describe('without a daemon', () => {
+describe.each(clients)('%s without a daemon', (kind) => {
+  useClient(kind);
+
   it('answers VERSION, whatever is on stdin', async () => {
     for (const stdin of ['{"cniVersion":"0.4.0"}', '', 'x']) {
       const { status, output } = await call('VERSION', { stdin });
@@ -173,7 +207,9 @@ describe('without a daemon', () => {
   });
 });
 
-describe('a daemon that ends in between', () => {
+describe.each(clients)('%s and a daemon that ends in between', (kind) => {
+  useClient(kind);
+
   it('is waited for by ADD, whose attachment the next one has once', { timeout: 60_000 }, async () => {
     let daemon = await world.start();
     for (let i = 0; i < 4; i++) {

@@ -50,6 +50,8 @@ describe('weft cni install', () => {
     expect(plugins).toEqual([{ type: 'weft-cni', socket: daemon.socket, capabilities: expect.any(Object) }]);
     expect([statSync(plugin()).mode & 0o777, statSync(configuration()).mode & 0o777]).toEqual([0o755, 0o644]);
     expect(readdirSync(join(folder, 'bin'))).toEqual(['weft-cni']);
+    const isExecutable = readFileSync(plugin()).subarray(0, 4).toString('latin1') === '\x7fELF';
+    expect(isExecutable).toBe(process.arch === 'x64');
 
     // As a runtime would, which need not have node in its path.
     const [{ socket }] = plugins;
