@@ -1,6 +1,7 @@
 /** What has to hold in a fabric, seen from its hosts with the programs that everyone has. */
 import { type Family, type Lab, type LabHost, type LabPod, podsOf } from './description.ts';
 import { askAddress, sendDatagrams, sendStream, serveAddress } from './exchange.ts';
+import { failureText } from './failure.ts';
 import { Namespace } from './namespace.ts';
 
 export interface Check {
@@ -70,7 +71,7 @@ async function ping({ from, to, address }: Way): Promise<void> {
 async function streams(lab: Lab, family: Family): Promise<string> {
   const ways = pairs(firstPods(lab));
   const equal = await Promise.all(
-    ways.map(([from, to], i) => sendStream(from, target(to, family, i), STREAM_BYTES)),
+    ways.map(([from, to], i) => between(from, to, sendStream(from, target(to, family, i), STREAM_BYTES))),
   );
   const wrong = ways[equal.indexOf(false)];
   if (wrong) throw new Error(`${wrong[0].name} to ${wrong[1].name}: what arrived is not what was sent`);
@@ -80,7 +81,7 @@ async function streams(lab: Lab, family: Family): Promise<string> {
 async function datagrams(lab: Lab, family: Family): Promise<string> {
   const ways = pairs(firstPods(lab));
   const results = await Promise.all(
-    ways.map(([from, to], i) => sendDatagrams(from, target(to, family, i), DATAGRAMS)),
+    ways.map(([from, to], i) => between(from, to, sendDatagrams(from, target(to, family, i), DATAGRAMS))),
   );
   for (const [i, { arrived, intact }] of results.entries()) {
     const way = `${ways[i][0].name} to ${ways[i][1].name}`;
@@ -107,13 +108,22 @@ async function masqueraded({ nodes, outside }: Lab, family: Family): Promise<str
     .flatMap(({ pods, underlay }) => pods.map((pod) => ({ pod, address: underlay[family] })));
   const server = { namespace: outside.namespace, address: outside[family], port: PORT };
   const [seen] = await Promise.all([
-    Promise.all(wanted.map(({ pod }) => askAddress(pod, server))),
+    Promise.all(wanted.map(({ pod }) => between(pod, outside, askAddress(pod, server)))),
     serveAddress(server, wanted.length),
   ]);
   const wrong = wanted.findIndex(({ address }, i) => seen[i] !== address);
   if (wrong === -1) return `${wanted.length} pods, seen as ${[...new Set(seen)].join(' and ')}`;
   const { pod, address } = wanted[wrong];
   throw new Error(`${pod.name} is seen as ${seen[wrong] || 'nobody'} instead of ${address}`);
+}
+
+/** What goes wrong, goes wrong between these. */
+async function between<T>(from: LabHost, to: LabHost, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new Error(`${from.name} to ${to.name}: ${failureText(error)}`, { cause: error });
+  }
 }
 
 const pairs = <T>(all: readonly T[]): [from: T, to: T][] =>

@@ -63,20 +63,20 @@ family = socket.AF_INET6 if ":" in at[0] else socket.AF_INET
 def listen():
   s = socket.socket(family)
   s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-  s.settimeout(15)
+  s.settimeout(8)
   s.bind(at)
   s.listen(64)
   return s
 def connect():
   for n in range(200):
-    try: return socket.create_connection(at, timeout=10)
+    try: return socket.create_connection(at, timeout=5)
     except ConnectionRefusedError: time.sleep(0.05)
   sys.exit("nobody listens")
 def sha(data): return hashlib.sha256(data).hexdigest()
 `;
 const TCP_SERVER = `
 c, peer = listen().accept()
-c.settimeout(15)
+c.settimeout(8)
 h = hashlib.sha256()
 while data := c.recv(1 << 16): h.update(data)
 print(h.hexdigest())
@@ -93,7 +93,7 @@ print(sha(data))
 const UDP_SERVER = `
 s = socket.socket(family, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)
-s.settimeout(15)
+s.settimeout(8)
 s.bind(at)
 got = {}
 while True:

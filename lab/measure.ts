@@ -77,8 +77,10 @@ async function iperf(from: LabPod, to: LabPod, args: readonly string[]): Promise
 }
 
 async function pings(from: LabPod, to: LabPod): Promise<Measured['roundTrip']> {
-  const words = ['-c', String(PINGS), '-i', String(PING_INTERVAL), to.v4];
-  const output = await Namespace.named(from.namespace).runLater('ping', words);
+  const words = ['-c', String(PINGS), '-i', String(PING_INTERVAL), '-W', '1', to.v4];
+  const output = await Namespace.named(from.namespace)
+    .runLater('ping', words)
+    .catch(() => Promise.reject(new Error('no ping is answered')));
   const times = [...output.matchAll(/ time=([\d.]+) ms/g)].map(([, time]) => Number(time));
   times.sort((a, b) => a - b);
   const at = (share: number): number => times[Math.min(times.length - 1, Math.floor(times.length * share))];

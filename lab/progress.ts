@@ -18,6 +18,8 @@ export class Progress {
   constructor(stream: NodeJS.WritableStream) {
     this.#stream = stream;
     this.style = styleOf(stream);
+    // Who reads has seen enough (weft lab demo | head): the lab goes with this process.
+    if (stream.listenerCount('error') === 0) stream.once('error', () => process.exit());
     this.#rewrites = isTerminal(stream) && process.env.TERM !== 'dumb';
   }
 
