@@ -1,11 +1,15 @@
 /** `weft bench`: what to measure and how it is shown; the measuring is in the folders beside it. */
 import { availableParallelism } from 'node:os';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
 import { list, table } from '../control/text.ts';
 import { Run } from '../lab/run.ts';
+import { type Comparison as CniComparison, compareCni } from './cni/suite.ts';
 import type { ContestantName } from './fabric/contestants.ts';
 import { cpuSeconds, residentBytes } from './fabric/process-usage.ts';
 import { Arena, type Comparison, compare, comparisons, type Result } from './fabric/suite.ts';
+import { microCommand } from './micro/command.ts';
+import { count, idsOf } from './options.ts';
 import type { Summary } from './statistics.ts';
 
 interface FabricOptions {
@@ -17,12 +21,13 @@ interface FabricOptions {
 }
 
 export function benchCommand(): Command {
+  const known = comparisons.map(({ id }) => id);
   const bench = new Command('bench').description('measure Weft beside what would be used instead');
   bench
     .command('fabric')
     .description('pod to pod over two nodes, in network namespaces of this machine, contestants in turn')
     .addOption(new Option('--pairs <n>', 'pairs of each comparison').default(5).argParser(count))
-    .option('--only <ids>', `comma-separated: ${comparisons.map(({ id }) => id).join(', ')}`, ids)
+    .option('--only <ids>', `comma-separated: ${known.join(', ')}`, idsOf(known))
     .addOption(
       new Option('--workers <n>', 'worker threads of a Weft node')
         .default(halfOfTheCores(), 'half of the cores: two nodes share this machine')
@@ -31,6 +36,14 @@ export function benchCommand(): Command {
     .addOption(new Option('--mtu <bytes>', 'of the underlay').default(1500).argParser(count))
     .option('--json', 'one JSON document instead of text')
     .action(fabric);
+  bench.addCommand(microCommand());
+  bench
+    .command('cni')
+    .description('executions of the CNI plugin, beside those of bridge and ptp with host-local, in turn')
+    .addOption(new Option('--rounds <n>', 'rounds of 50 pods').default(5).argParser(count))
+    .option('--plugins <folder>', 'of the reference plugins', '/usr/lib/cni')
+    .option('--json', 'one JSON document instead of text')
+    .action(cni);
   return bench;
 }
 
@@ -51,12 +64,44 @@ async function fabric(options: FabricOptions): Promise<void> {
   }
 }
 
+async function cni(options: CniOptions): Promise<void> {
+  const run = new Run();
+  try {
+    const progress = (text: string) => process.stderr.write(`${text}\n`);
+    const results = await compareCni(run, resolve(options.plugins), options.rounds, progress);
+    process.stdout.write(`${options.json ? JSON.stringify(results) : cniText(results)}\n`);
+  } finally {
+    await run.close();
+  }
+}
+
+function cniText(results: readonly CniComparison[]): string {
+  const header = ['verb', 'against', 'its ms', "weft's ms", 'ratio', 'spread', 'to reach', ''];
+  const rows = results.map(({ what, against, reference, weft, ratio, atMost, reached }) => [
+    what,
+    against,
+    figure(reference),
+    figure(weft),
+    ratio.median.toFixed(2),
+    spread(ratio),
+    `≤ ${atMost}`,
+    reached ? 'reached' : 'missed',
+  ]);
+  return table(header, rows);
+}
+
 /** One line a measurement, on stderr: results alone are on stdout. */
 function progressOf({ title, unit }: Comparison, pairs: number) {
   return (pair: number, name: ContestantName, last: number | undefined): void => {
     const before = last === undefined ? '' : ` (last: ${figure(last)} ${unit})`;
     process.stderr.write(`${title}: pair ${pair + 1} of ${pairs}, ${name}${before}\n`);
   };
+}
+
+interface CniOptions {
+  readonly rounds: number;
+  readonly plugins: string;
+  readonly json?: boolean;
 }
 
 interface Idle {
@@ -103,21 +148,3 @@ const spread = ({ least, most }: Summary): string => `${least.toFixed(2)} to ${m
 const figure = (value: number): string => (value < 100 ? value.toFixed(2) : value.toFixed(0));
 
 const halfOfTheCores = (): number => Math.max(1, availableParallelism() >> 1);
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError('expected a whole number, 1 or more.');
-  return value;
-}
-
-function ids(text: string): string[] {
-  const wanted = text.split(',');
-  const unknown = wanted.find((id) => !comparisons.some((comparison) => comparison.id === id));
-  if (unknown !== undefined) {
-    throw new InvalidArgumentError(
-      `there is no '${unknown}'; known: ${comparisons.map(({ id }) => id).join(', ')}.`,
-    );
-  }
-  return wanted;
-}
