@@ -1,0 +1,83 @@
+/**
+ * Routes into as few UPDATEs as hold them: those of one attribute set share messages (RFC 4271 section 4.3), up to the
+ * length agreed (4096 bytes, or 65535 with RFC 8654). Attributes that leave no room for a single prefix make a route
+ * unsendable to this peer, which RFC 8654 section 5 wants withdrawn from it.
+ */
+import type { Address } from '../../../wire/address.ts';
+import type { Attributes, Coding } from './attributes.ts';
+import { type Family, type Nlri, nlriSize } from './family.ts';
+import { HEADER_BYTES } from './message.ts';
+import { encodeAttributes, type Update } from './update.ts';
+
+/** Prefixes that share everything but themselves. */
+export interface RouteGroup {
+  readonly family: Family;
+  /** Without next hop. */
+  readonly attributes: Omit<Attributes, 'nextHop'>;
+  readonly nextHop: Address;
+  readonly linkLocal?: Address;
+  readonly nlri: readonly Nlri[];
+}
+
+export interface Packed {
+  readonly updates: readonly Update[];
+  readonly unsendable: readonly Nlri[];
+}
+
+/** Two lengths in the body. */
+const BODY_BYTES = 4;
+/** Flags, type, two bytes of length. */
+const ATTRIBUTE_HEAD = 4;
+/** AFI, SAFI, and in MP_REACH_NLRI the length of the next hop and a reserved byte. */
+const UNREACH_HEAD = 3;
+const REACH_HEAD = 5;
+
+/** IPv4 routes with an IPv4 next hop go into the body, as every speaker reads them; all others into MP_REACH_NLRI. */
+export const packRoutes = (group: RouteGroup, coding: Coding): Packed => {
+  const { family, attributes, nextHop, linkLocal, nlri } = group;
+  const inBody = family === 4 && nextHop.family === 4;
+  const shared: Attributes = inBody ? { ...attributes, nextHop } : attributes;
+  const nextHopBytes = 4 * (nextHop.words.length + (linkLocal?.words.length ?? 0));
+  const around = HEADER_BYTES + BODY_BYTES + (inBody ? 0 : ATTRIBUTE_HEAD + REACH_HEAD + nextHopBytes);
+  const room = coding.maxLength - around - encodeAttributes(shared, coding).length;
+  const { parts, unsendable } = cut(nlri, room, coding.addPath[family]);
+  const updates = parts.map((part): Update => {
+    if (inBody) return { withdrawn: [], attributes: shared, nlri: part };
+    const reach = { family, nextHop, ...(linkLocal !== undefined && { linkLocal }), nlri: part };
+    return { withdrawn: [], attributes: shared, reach, nlri: [] };
+  });
+  return { updates, unsendable };
+};
+
+export const packWithdrawals = (family: Family, nlri: readonly Nlri[], coding: Coding): readonly Update[] => {
+  const around = HEADER_BYTES + BODY_BYTES + (family === 4 ? 0 : ATTRIBUTE_HEAD + UNREACH_HEAD);
+  return cut(nlri, coding.maxLength - around, coding.addPath[family]).parts.map((part) =>
+    family === 4
+      ? { withdrawn: part, attributes: {}, nlri: [] }
+      : { withdrawn: [], unreach: { family, nlri: part }, attributes: {}, nlri: [] },
+  );
+};
+
+const cut = (
+  nlri: readonly Nlri[],
+  room: number,
+  addPath: boolean,
+): { parts: Nlri[][]; unsendable: Nlri[] } => {
+  const parts: Nlri[][] = [];
+  const unsendable: Nlri[] = [];
+  let left = 0;
+  for (const one of nlri) {
+    const bytes = nlriSize(one, addPath);
+    if (bytes > room) {
+      unsendable.push(one);
+      continue;
+    }
+    if (bytes > left) {
+      parts.push([]);
+      left = room;
+    }
+    (parts.at(-1) as Nlri[]).push(one);
+    left -= bytes;
+  }
+  return { parts, unsendable };
+};

@@ -1,0 +1,311 @@
+/**
+ * UPDATE (RFC 4271 section 4.3) to and from bytes, errors as RFC 7606 wants them: an error in an attribute costs the
+ * attribute or the routes of this message, and the session only where these routes cannot be told.
+ *
+ *    | withdrawn length (2) | withdrawn IPv4 prefixes | attributes length (2) | attributes | IPv4 prefixes |
+ */
+import { mergeAs4Path, needsFourOctets } from './as-path.ts';
+import {
+  type AttributeCodec,
+  type Attributes,
+  AttributeType,
+  attributeName,
+  type Coding,
+  codecs,
+  Flag,
+  type UnknownAttribute,
+  type WireAttributes,
+} from './attributes.ts';
+import { Reader, Writer } from './bytes.ts';
+import {
+  type AttributeError,
+  type AttributeReaction,
+  ErrorCode,
+  fail,
+  Malformed,
+  ok,
+  type Result,
+  type SessionError,
+  sessionError,
+  UpdateError,
+} from './errors.ts';
+import { type Nlri, readNlri, writeNlri } from './family.ts';
+import { AS_TRANS } from './open.ts';
+import {
+  OtherFamily,
+  type Reach,
+  readReach,
+  readUnreach,
+  type Unreach,
+  writeReach,
+  writeUnreach,
+} from './reach.ts';
+
+export interface Update {
+  /** IPv4, in the body. */
+  readonly withdrawn: readonly Nlri[];
+  readonly unreach?: Unreach;
+  readonly attributes: Attributes;
+  readonly reach?: Reach;
+  /** IPv4, in the body, with the attributes' next hop. */
+  readonly nlri: readonly Nlri[];
+}
+
+export interface ReceivedUpdate {
+  readonly update: Update;
+  /** All announced prefixes count as withdrawn; the attributes are what could be read and not to be used. */
+  readonly treatAsWithdraw: boolean;
+  /** For the log and the counters. */
+  readonly errors: readonly AttributeError[];
+}
+
+type Key = keyof typeof codecs;
+const byType: ReadonlyMap<number, Key> = new Map(
+  (Object.keys(codecs) as Key[]).map((key) => [codecs[key].type, key]),
+);
+
+const CATEGORY = Flag.optional | Flag.transitive;
+
+const updateError = (subcode: number, why: string, data?: Uint8Array): SessionError =>
+  sessionError(ErrorCode.update, subcode, why, data);
+
+/** @param body behind the header */
+export const decodeUpdate = (body: Uint8Array, coding: Coding): Result<ReceivedUpdate> => {
+  const reader = new Reader(body);
+  const withdrawnBytes = reader.take(reader.u16());
+  const attributeBytes = reader.take(reader.u16());
+  if (reader.overrun) {
+    return fail(updateError(UpdateError.malformedAttributeList, 'the lengths inside exceed the message'));
+  }
+  const withdrawn = readNlri(new Reader(withdrawnBytes), 4, coding.addPath[4]);
+  if (withdrawn instanceof Malformed) {
+    return fail(updateError(UpdateError.invalidNetworkField, `withdrawn routes: ${withdrawn.why}`));
+  }
+  const nlri = readNlri(reader, 4, coding.addPath[4]);
+  if (nlri instanceof Malformed) return fail(updateError(UpdateError.invalidNetworkField, nlri.why));
+
+  const list = new AttributeList(coding);
+  list.read(attributeBytes);
+  if (list.fatal !== undefined) return fail(list.fatal);
+  const { reach, unreach } = list;
+  list.requireMandatory(nlri.length > 0, (reach?.nlri.length ?? 0) > 0);
+  const treatAsWithdraw = list.errors.some(({ reaction }) => reaction === 'treat-as-withdraw');
+  if (treatAsWithdraw && nlri.length === 0 && reach === undefined) {
+    // RFC 7606 section 5.2: there is an error, and no telling which routes it is about.
+    const { type, why } = list.errors.find(
+      ({ reaction }) => reaction === 'treat-as-withdraw',
+    ) as AttributeError;
+    const what = `${attributeName(type)}: ${why}, and no routes to withdraw for it`;
+    return fail(updateError(UpdateError.malformedAttributeList, what));
+  }
+  const update: Update = {
+    withdrawn,
+    ...(unreach !== undefined && { unreach }),
+    attributes: list.attributes(),
+    ...(reach !== undefined && { reach }),
+    nlri,
+  };
+  return ok({ update, treatAsWithdraw, errors: list.errors });
+};
+
+/** What the attributes of one message amount to, gathered while they are read. */
+class AttributeList {
+  fatal: SessionError | undefined;
+  reach: Reach | undefined;
+  unreach: Unreach | undefined;
+  readonly errors: AttributeError[] = [];
+  readonly #coding: Coding;
+  readonly #seen = new Set<number>();
+  readonly #values: { -readonly [K in keyof WireAttributes]: WireAttributes[K] } = {};
+  readonly #unknown: UnknownAttribute[] = [];
+
+  constructor(coding: Coding) {
+    this.#coding = coding;
+  }
+
+  read(bytes: Uint8Array): void {
+    const reader = new Reader(bytes);
+    while (reader.left > 0 && this.fatal === undefined) {
+      const start = reader.offset;
+      const flags = reader.u8();
+      const type = reader.u8();
+      const value = reader.take((flags & Flag.extendedLength) !== 0 ? reader.u16() : reader.u8());
+      if (reader.overrun) {
+        // RFC 7606 section 4: nothing behind this can be found, the prefixes in the body can.
+        this.#error('treat-as-withdraw', type, 'is longer than the list of attributes');
+        return;
+      }
+      this.#take(flags, type, value, bytes.subarray(start, reader.offset));
+    }
+  }
+
+  /** RFC 7606 section 3 d). */
+  requireMandatory(inBody: boolean, inReach: boolean): void {
+    if (!inBody && !inReach) return;
+    const mandatory: Key[] = ['origin', 'asPath'];
+    if (inBody) mandatory.push('nextHop');
+    if (this.#coding.internal) mandatory.push('localPref');
+    for (const key of mandatory) {
+      const { type } = codecs[key];
+      if (!this.#seen.has(type)) this.#error('treat-as-withdraw', type, 'is missing');
+    }
+  }
+
+  attributes(): Attributes {
+    const { as4Path, as4Aggregator, ...rest } = this.#values;
+    const attributes: { -readonly [K in keyof Attributes]: Attributes[K] } = rest;
+    if (this.#unknown.length > 0) attributes.unknown = this.#unknown.sort((a, b) => a.type - b.type);
+    // RFC 6793 section 4.2.3: an aggregator of an old speaker made a new path; what is carried beside it is stale.
+    const { asPath, aggregator } = attributes;
+    const stale = aggregator !== undefined && as4Aggregator !== undefined && aggregator.asn !== AS_TRANS;
+    if (stale) return attributes;
+    if (aggregator !== undefined && as4Aggregator !== undefined) attributes.aggregator = as4Aggregator;
+    if (asPath !== undefined && as4Path !== undefined) attributes.asPath = mergeAs4Path(asPath, as4Path);
+    return attributes;
+  }
+
+  #take(flags: number, type: number, value: Uint8Array, whole: Uint8Array): void {
+    const isReach = type === AttributeType.mpReach;
+    const carriesRoutes = isReach || type === AttributeType.mpUnreach;
+    if (this.#seen.has(type)) {
+      // RFC 7606 section 3 g).
+      if (carriesRoutes) {
+        this.fatal = updateError(UpdateError.malformedAttributeList, `${attributeName(type)} stands twice`);
+      } else this.#error('attribute-discard', type, 'stands twice');
+      return;
+    }
+    this.#seen.add(type);
+    if (carriesRoutes) {
+      if ((flags & CATEGORY) !== Flag.optional) this.#flagsError(type, flags);
+      if (isReach) this.reach = this.#routes(type, readReach(value, this.#coding));
+      else this.unreach = this.#routes(type, readUnreach(value, this.#coding));
+      return;
+    }
+    const key = byType.get(type);
+    if (key !== undefined) this.#known(key, flags, value);
+    else if ((flags & Flag.optional) === 0) {
+      const why = `attribute ${type} is said to be well-known`;
+      this.fatal = updateError(UpdateError.unrecognizedWellKnown, why, whole.slice());
+    } else if ((flags & Flag.transitive) !== 0) this.#unknown.push({ type, value: value.slice() });
+  }
+
+  #routes<Routes>(type: number, read: Routes | OtherFamily | Malformed): Routes | undefined {
+    if (read instanceof Malformed) {
+      this.fatal = updateError(UpdateError.optionalAttribute, `${attributeName(type)}: ${read.why}`);
+      return undefined;
+    }
+    if (!(read instanceof OtherFamily)) return read;
+    this.#error('attribute-discard', type, `AFI ${read.afi}, SAFI ${read.safi} is not spoken here`);
+    return undefined;
+  }
+
+  #known<K extends Key>(key: K, flags: number, value: Uint8Array): void {
+    const codec = codecs[key] as unknown as AttributeCodec<NonNullable<WireAttributes[K]>>;
+    const { type } = codec;
+    if (codec.internalOnly && !this.#coding.internal) {
+      this.#error('attribute-discard', type, 'from an external peer');
+      return;
+    }
+    // RFC 6793 section 4.1: between speakers of four octets these are not sent, and not looked at.
+    if (this.#coding.asBytes === 4 && (key === 'as4Path' || key === 'as4Aggregator')) {
+      this.#error('attribute-discard', type, 'from a speaker of 4-octet AS numbers');
+      return;
+    }
+    if ((flags & CATEGORY) !== codec.flags) {
+      this.#flagsError(type, flags);
+      return;
+    }
+    const decoded = codec.decode(value, this.#coding);
+    if (decoded instanceof Malformed) this.#error(codec.onError, type, decoded.why);
+    else this.#values[key] = decoded;
+  }
+
+  /** RFC 7606 section 3 c). */
+  #flagsError(type: number, flags: number): void {
+    this.#error('treat-as-withdraw', type, `flags 0x${flags.toString(16)}`);
+  }
+
+  #error(reaction: AttributeReaction, type: number, why: string): void {
+    this.errors.push({ reaction, type, why });
+  }
+}
+
+/** Behind the header. That it fits a message is the caller's care: pack.ts. */
+export const writeUpdate = (writer: Writer, update: Update, coding: Coding): void => {
+  const { withdrawn, unreach, attributes, reach, nlri } = update;
+  writer.counted16(() => writeNlri(writer, withdrawn, coding.addPath[4]));
+  writer.counted16(() => {
+    // First, so that a receiver finds the routes before anything that may be wrong (RFC 7606 section 5.1).
+    if (unreach !== undefined) {
+      const value = new Writer();
+      writeUnreach(value, unreach, coding);
+      writeAttribute(writer, Flag.optional, AttributeType.mpUnreach, value.finish());
+    }
+    if (reach !== undefined) {
+      const value = new Writer();
+      writeReach(value, reach, coding);
+      writeAttribute(writer, Flag.optional, AttributeType.mpReach, value.finish());
+    }
+    writer.bytes(encodeAttributes(attributes, coding));
+  });
+  writeNlri(writer, nlri, coding.addPath[4]);
+};
+
+/** The attributes but those that carry routes, as they stand in a message: equal bytes may share one. */
+export const encodeAttributes = (attributes: Attributes, coding: Coding): Uint8Array => {
+  const writer = new Writer();
+  const values = withAs4(attributes, coding);
+  for (const key of Object.keys(codecs) as Key[]) encodeKnown(writer, key, values[key], coding);
+  for (const { type, value } of attributes.unknown ?? []) {
+    writeAttribute(writer, Flag.optional | Flag.transitive | Flag.partial, type, value);
+  }
+  return writer.finish();
+};
+
+const encodeKnown = <K extends Key>(
+  writer: Writer,
+  key: K,
+  value: WireAttributes[K],
+  coding: Coding,
+): void => {
+  if (value === undefined) return;
+  const codec = codecs[key] as unknown as AttributeCodec<NonNullable<WireAttributes[K]>>;
+  const bytes = new Writer();
+  codec.encode(bytes, value as NonNullable<WireAttributes[K]>, coding);
+  writeAttribute(writer, codec.flags, codec.type, bytes.finish());
+};
+
+/** RFC 6793 section 4.2.2: what two octets do not hold goes beside. */
+const withAs4 = (attributes: Attributes, { asBytes }: Coding): WireAttributes => {
+  const { asPath, aggregator } = attributes;
+  if (asBytes === 4) return attributes;
+  return {
+    ...attributes,
+    ...(asPath !== undefined && needsFourOctets(asPath) && { as4Path: asPath }),
+    ...(aggregator !== undefined && aggregator.asn > 0xffff && { as4Aggregator: aggregator }),
+  };
+};
+
+const writeAttribute = (writer: Writer, flags: number, type: number, value: Uint8Array): void => {
+  if (value.length > 255)
+    writer
+      .u8(flags | Flag.extendedLength)
+      .u8(type)
+      .u16(value.length);
+  else writer.u8(flags).u8(type).u8(value.length);
+  writer.bytes(value);
+};
+
+/** An UPDATE that says that all routes of a family have been sent (RFC 4724 section 2). */
+export const endOfRib = (family: 4 | 6): Update =>
+  family === 4
+    ? { withdrawn: [], attributes: {}, nlri: [] }
+    : { withdrawn: [], unreach: { family, nlri: [] }, attributes: {}, nlri: [] };
+
+/** The family whose End-of-RIB this is. */
+export const endOfRibOf = ({ withdrawn, unreach, attributes, reach, nlri }: Update): 4 | 6 | undefined => {
+  if (withdrawn.length > 0 || nlri.length > 0 || reach !== undefined || Object.keys(attributes).length > 0)
+    return;
+  if (unreach === undefined) return 4;
+  return unreach.nlri.length === 0 ? unreach.family : undefined;
+};
