@@ -1,0 +1,22 @@
+/** Options that the benchmarks have in common, read from the command line. */
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number, 1 or more. */
+export function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('expected a whole number, 1 or more.');
+  return value;
+}
+
+/** Reads a comma-separated list of some of the `known` ids. */
+export const idsOf =
+  (known: readonly string[]) =>
+  (text: string): string[] => {
+    const wanted = text.split(',');
+    const unknown = wanted.find((id) => !known.includes(id));
+    if (unknown !== undefined) {
+      throw new InvalidArgumentError(`there is no '${unknown}'; known: ${known.join(', ')}.`);
+    }
+    return wanted;
+  };
