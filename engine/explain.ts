@@ -155,7 +155,11 @@ export class Explainer {
     const batch = this.#batch;
     const adjacency = batch.adjacency[0];
     let verdict: number = batch.verdict[0];
-    if (verdict === Verdict.pending) verdict = this.#exit(adjacency);
+    if (!this.#refused()) {
+      const exit = this.#exit(adjacency);
+      // Fragments share the fate of what could not leave whole either.
+      if (verdict === Verdict.pending || isDrop(exit)) verdict = exit;
+    }
     const name = Object.keys(Verdict)[verdict] as VerdictName;
     const leaves = isDrop(verdict) ? {} : { adjacency };
     return { step: 'verdict', detail: verdictMeaning[name], verdict: verdictNames[verdict], ...leaves };
