@@ -145,9 +145,9 @@ export class Attachments {
   }
 
   /**
-   * The same for callers that need not wait for the interface's end, which takes the kernel a while: resolves when the engine
-   * no longer forwards for the pod and no daemon will take it over. The addresses are free once the interface is gone; what
-   * is asked for under that name waits until then.
+   * The same for callers that need not wait for the interface's end, which takes the kernel a while: resolves when nothing is
+   * sent to the pod any more and no daemon will take it over. The addresses are free once the interface is gone; what is
+   * asked for under that name waits until then.
    */
   dismiss(name: AttachmentName): Promise<void> {
     checkName(name);
@@ -286,13 +286,13 @@ export class Attachments {
     if (!live) return;
     const { attachment, port } = live;
     const { id, ifname, netns, ips } = attachment;
-    if (port !== undefined) await this.#withdraw(attachment, port);
-    live.port = undefined;
+    for (const ip of ips) this.#options.routes.remove(hostPrefix(ip));
     await this.#options.store.put({ ...attachment, phase: 'removing' });
     this.#live.delete(attachmentKey(name));
     settled();
     const left = this.#attempt(
       async () => {
+        if (port !== undefined) await this.#options.ports.removePort(port);
         if (enterable(attachment)) await removeInterfaceInBackground(netns, ifname);
         await this.#options.store.remove(attachment);
         this.#release(ips);
