@@ -1,9 +1,7 @@
-/** The Internet checksum of payloads where they lie, and counting. */
+/** The Internet checksum of payloads where they lie. */
 import { Ingress } from '../../engine/batch.ts';
-import { countDelivered, countTaken } from '../../engine/counting.ts';
 import { verifyTransport } from '../../engine/offload/transport-checksum.ts';
 import { parse } from '../../engine/parse.ts';
-import { Verdict } from '../../engine/verdict.ts';
 import { Protocol } from '../../wire/protocol.ts';
 import { BenchNode, POD_PORT } from './bench-node.ts';
 import { addPackets } from './packets.ts';
@@ -29,27 +27,6 @@ const verifying = (payload: number): Work => {
   return { run, prove };
 };
 
-/** Ports of the batch's packets, one after the other: the cells of a million packets lie in 64 places. */
-const FIRST_PORT = 2;
-const BYTES = 92;
-
-const counting = (): Work => {
-  const node = new BenchNode();
-  const { counters } = node;
-  const run = (): void => {
-    for (let n = 0; n < PACKETS; n++) {
-      countTaken(counters, FIRST_PORT + n, 1, BYTES);
-      countDelivered(counters, FIRST_PORT + PACKETS - 1 - n, 1, BYTES);
-    }
-  };
-  const prove = (): void => {
-    const before = node.counted(Verdict.delivered);
-    run();
-    expectCount('packets counted', node.counted(Verdict.delivered) - before, PACKETS);
-  };
-  return { run, prove };
-};
-
 export const checksumStages: readonly Stage[] = [
   { id: 'checksum-64', title: 'checksum of a UDP payload of 64 B verified', prepare: () => verifying(64) },
   {
@@ -57,5 +34,4 @@ export const checksumStages: readonly Stage[] = [
     title: 'checksum of a UDP payload of 1,400 B verified',
     prepare: () => verifying(1400),
   },
-  { id: 'counters', title: 'counters, taken and delivered, 64 ports in turn', prepare: counting },
 ];

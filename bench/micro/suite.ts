@@ -7,6 +7,7 @@ import type { Options } from 'benchmark';
 import { WeftError } from '../../control/errors.ts';
 import { median } from '../statistics.ts';
 import { checksumStages } from './checksum.ts';
+import { counterStages } from './counters.ts';
 import { heapBytesPerCall } from './heap.ts';
 import { lpmStages } from './lpm.ts';
 import { parseStages } from './parse.ts';
@@ -14,11 +15,12 @@ import { receiveStages } from './receive.ts';
 import { sendStages } from './send.ts';
 import { PACKETS, type Stage } from './stage.ts';
 
-/** In the order in which a packet passes them. */
+/** Roughly in the order in which a packet passes them. */
 export const stages: readonly Stage[] = [
   ...parseStages,
   ...lpmStages,
   ...checksumStages,
+  ...counterStages,
   ...sendStages,
   ...receiveStages,
 ];

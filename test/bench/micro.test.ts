@@ -39,7 +39,7 @@ describe('stages', () => {
 
 describe('weft bench micro', () => {
   it('--quick --json: two stages, a million packets of which take no heap', async () => {
-    const { status, stdout } = await micro('--quick', '--json', '--only', 'parse4,lpm6-1k-skewed');
+    const { status, stdout } = await micro('--quick', '--json', '--only', 'lpm6-1k-skewed,encap-vxlan');
     expect(status).toBe(0);
     const { batch, node, results } = JSON.parse(stdout) as {
       batch: number;
@@ -48,7 +48,7 @@ describe('weft bench micro', () => {
     };
     expect(batch).toBe(PACKETS);
     expect(node).toBe(process.version);
-    expect(results.map(({ id }) => id)).toEqual(['parse4', 'lpm6-1k-skewed']);
+    expect(results.map(({ id }) => id)).toEqual(['lpm6-1k-skewed', 'encap-vxlan']);
     for (const result of results) {
       expect(result.title).toBe(stages.find(({ id }) => id === result.id)?.title);
       expect(result.nanosecondsPerPacket).toBeGreaterThan(0.2);
@@ -56,8 +56,8 @@ describe('weft bench micro', () => {
       expect(result.nanosecondsPerPacket * result.packetsPerSecond).toBeCloseTo(1e9, 0);
       expect(result.marginPercent).toBeGreaterThan(0);
       expect(result.samples).toBeGreaterThanOrEqual(10);
-      // An object a packet takes 16 bytes and more, a boxed number 12 or 16; a quarter of a byte is one a batch.
-      expect(Math.abs(result.heapBytesPerPacket)).toBeLessThan(0.25);
+      // A boxed number a packet takes 16 bytes, an object more; one a batch, for a system call's address, a quarter.
+      expect(Math.abs(result.heapBytesPerPacket)).toBeLessThan(1);
     }
   });
 
