@@ -120,6 +120,10 @@ export const pseudoSum4 = (v: DataView, o: number, proto: number, length: number
   swap16(proto) +
   swap16(length);
 
+export const sameAddresses = (v: DataView, a: number, b: number): boolean =>
+  v.getInt32(a + SOURCE, true) === v.getInt32(b + SOURCE, true) &&
+  v.getInt32(a + DESTINATION, true) === v.getInt32(b + DESTINATION, true);
+
 /** Whether two headers without options differ in nothing but length, identification and checksum, and none is a fragment. */
 export const sameButLength = (v: DataView, a: number, b: number): boolean =>
   v.getUint16(a, true) === v.getUint16(b, true) &&
