@@ -27,6 +27,8 @@ export const admit = (batch: Batch, memory: PacketMemory, tables: Tables): void 
   let w3 = 0;
   for (let i = 0; i < batch.count; i++) {
     if (batch.verdict[i] !== Verdict.pending) continue;
+    // Same addresses, same sender: admitted as the one before was.
+    if (batch.repeats[i] !== 0 && batch.verdict[i - 1] === Verdict.pending) continue;
     const at = batch.offset[i];
     const family = batch.family[i];
     if (family === 4) {

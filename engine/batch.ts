@@ -49,6 +49,12 @@ export interface Batch {
   /** Flow hash, 32 bits. */
   readonly hash: Int32Array;
 
+  /**
+   * 1 when the packet before it, in this batch, had the same source, addresses, protocol and ports, set by parse: what
+   * was decided by these holds for this one too. A stage may copy it where that packet's verdict is still pending.
+   */
+  readonly repeats: Int32Array;
+
   /** Adjacency chosen by route, 0 before. */
   readonly adjacency: Int32Array;
   readonly verdict: Int32Array;
@@ -74,6 +80,7 @@ export const createBatch = (capacity: number): Batch => {
     tos: column(),
     outerEcn: column(),
     hash: column(),
+    repeats: column(),
     adjacency: column(),
     verdict: column(),
   };

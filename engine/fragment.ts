@@ -5,7 +5,7 @@ import * as ipv4 from '../wire/ipv4.ts';
 import { type Batch, Gso } from './batch.ts';
 import type { DerivedPackets } from './derived.ts';
 import type { PacketMemory } from './memory.ts';
-import { headersLength, segmentPayload, writeSegmentHeaders } from './offload/segment.ts';
+import { Segmenter } from './offload/segment.ts';
 import { checksumField, completeChecksum } from './offload/transport-checksum.ts';
 
 const MORE_FRAGMENTS = 0x2000;
@@ -17,10 +17,12 @@ const SCRATCH = 256;
 
 export class Fragmenter {
   readonly #memory: PacketMemory;
+  readonly #segmenter: Segmenter;
   readonly #scratch: number;
 
   constructor(memory: PacketMemory) {
     this.#memory = memory;
+    this.#segmenter = new Segmenter(memory);
     this.#scratch = memory.reserve(SCRATCH);
   }
 
@@ -53,10 +55,11 @@ export class Fragmenter {
       this.#cut(ip, ipHeader, ip + batch.length[i], ipHeader, ip + ipHeader, mtu, out);
       return;
     }
-    const headers = headersLength(batch, i, this.#memory);
-    writeSegmentHeaders(this.#memory, batch, i, n, headers, this.#scratch);
+    this.#segmenter.start(batch, i);
+    this.#segmenter.write(n, this.#scratch);
+    const { headers } = this.#segmenter;
     const payload = ip + headers + n * batch.segmentSize[i];
-    const end = payload + segmentPayload(batch, i, n, headers);
+    const end = payload + this.#segmenter.payload(n);
     this.#cut(this.#scratch, ipHeader, end, headers, payload, mtu, out);
   }
 

@@ -5,10 +5,14 @@
 import { instantiateChecksum } from '../wire/checksum.ts';
 
 const PAGE = 65536;
+const TWO_32 = 4294967296;
 
 export interface PacketMemory {
   /** Address of byte 0 as the kernel sees it. Offsets below are relative to it. */
   readonly base: number;
+  /** Its halves, signed: pointers are put together without floating point. */
+  readonly baseLow: number;
+  readonly baseHigh: number;
   readonly size: number;
   readonly view: DataView;
   readonly u8: Uint8Array;
@@ -29,9 +33,12 @@ export const createPacketMemory = (bytes: number, addressOf: (u8: Uint8Array) =>
   const pages = Math.ceil(bytes / PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const u8 = new Uint8Array(memory.buffer);
+  const base = addressOf(u8);
   let next = 64; // offset 0 stays free: it reads as "none"
   return {
-    base: addressOf(u8),
+    base,
+    baseLow: base | 0,
+    baseHigh: (base / TWO_32) | 0,
     size: u8.length,
     view: new DataView(memory.buffer),
     u8,
@@ -47,11 +54,10 @@ export const createPacketMemory = (bytes: number, addressOf: (u8: Uint8Array) =>
   };
 };
 
-const TWO_32 = 4294967296;
-
 /** Stores a 64-bit pointer to `offset` at `at` (8-byte slots of iovec and msghdr). */
-export const storePointer = (memory: PacketMemory, at: number, offset: number): void => {
-  const address = memory.base + offset;
-  memory.i32[at >> 2] = address | 0;
-  memory.i32[(at >> 2) + 1] = (address / TWO_32) | 0;
+export const storePointer = ({ i32, baseLow, baseHigh }: PacketMemory, at: number, offset: number): void => {
+  const low = (baseLow + offset) | 0;
+  const carry = low >>> 0 < baseLow >>> 0 ? 1 : 0;
+  i32[at >> 2] = low;
+  i32[(at >> 2) + 1] = baseHigh + carry;
 };

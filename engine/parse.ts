@@ -19,6 +19,7 @@ const LARGEST_PAYLOAD = 65535;
 
 export const parse = (batch: Batch, memory: PacketMemory): void => {
   for (let i = 0; i < batch.count; i++) {
+    batch.repeats[i] = 0;
     if (batch.verdict[i] !== Verdict.pending) continue;
     const offset = batch.offset[i];
     const length = batch.length[i];
@@ -54,6 +55,11 @@ const parse4 = (batch: Batch, i: number, memory: PacketMemory, at: number, lengt
   batch.fragment[i] = fragment ? 1 : 0;
   batch.tos[i] = ipv4.tos(view, at);
   batch.protocol[i] = fragment && ipv4.fragmentOffset(view, at) !== 0 ? NOT_FIRST_FRAGMENT : protocol;
+  if (!fragment && headerLength === ipv4.MIN_LENGTH && repeats4(batch, i, view, at, total)) {
+    batch.hash[i] = batch.hash[i - 1];
+    batch.repeats[i] = 1;
+    return checkTransport(view, protocol, at + headerLength, total - headerLength);
+  }
   const ports = fragment ? 0 : portsWord(view, protocol, at + headerLength, total - headerLength);
   batch.hash[i] = flowHash4(ipv4.source(view, at), ipv4.destination(view, at), protocol, ports);
   return fragment ? Verdict.pending : checkTransport(view, protocol, at + headerLength, total - headerLength);
@@ -82,10 +88,41 @@ const parse6 = (batch: Batch, i: number, memory: PacketMemory, at: number, lengt
   }
   batch.headerLength[i] = headerLength;
   batch.fragment[i] = fragment ? 1 : 0;
+  if (headerLength === ipv6.LENGTH && repeats6(batch, i, view, at, total)) {
+    batch.hash[i] = batch.hash[i - 1];
+    batch.repeats[i] = 1;
+    return checkTransport(view, protocol, at + headerLength, total - headerLength);
+  }
   const ports = fragment ? 0 : portsWord(view, protocol, at + headerLength, total - headerLength);
   batch.hash[i] = flowHash6(view, at, protocol, ports);
   return fragment ? Verdict.pending : checkTransport(view, protocol, at + headerLength, total - headerLength);
 };
+
+/** Whether packet `i`, TCP or UDP, belongs to the flow of the one before it, which was of the same header length. */
+const repeats = (batch: Batch, i: number): boolean =>
+  i > 0 &&
+  batch.verdict[i - 1] === Verdict.pending &&
+  batch.source[i] === batch.source[i - 1] &&
+  batch.family[i] === batch.family[i - 1] &&
+  batch.protocol[i] === batch.protocol[i - 1] &&
+  batch.headerLength[i] === batch.headerLength[i - 1] &&
+  batch.fragment[i - 1] === 0 &&
+  (batch.protocol[i] === TCP || batch.protocol[i] === UDP);
+
+const repeats4 = (batch: Batch, i: number, view: DataView, at: number, total: number): boolean =>
+  repeats(batch, i) &&
+  total >= ipv4.MIN_LENGTH + 4 &&
+  ipv4.sameAddresses(view, batch.offset[i - 1], at) &&
+  samePorts(view, batch.offset[i - 1] + ipv4.MIN_LENGTH, at + ipv4.MIN_LENGTH);
+
+const repeats6 = (batch: Batch, i: number, view: DataView, at: number, total: number): boolean =>
+  repeats(batch, i) &&
+  total >= ipv6.LENGTH + 4 &&
+  ipv6.sameAddresses(view, batch.offset[i - 1], at) &&
+  samePorts(view, batch.offset[i - 1] + ipv6.LENGTH, at + ipv6.LENGTH);
+
+const samePorts = (view: DataView, a: number, b: number): boolean =>
+  view.getInt32(a, true) === view.getInt32(b, true);
 
 /** Source and destination port in one word; fragments of a packet must hash alike, so they count as having none. */
 const portsWord = (view: DataView, protocol: number, at: number, length: number): number =>

@@ -16,16 +16,25 @@ import { Verdict } from './verdict.ts';
 const TCP = 6;
 
 export const rewrite = (batch: Batch, memory: PacketMemory, tables: Tables): void => {
+  // Packets come in runs that go one way: what the tables say of it is read once a run.
+  let knownSource = -1;
+  let known = -1;
+  let hop = false;
+  let mtu = 0;
   for (let i = 0; i < batch.count; i++) {
     if (batch.verdict[i] !== Verdict.pending) continue;
     const adjacency = batch.adjacency[i];
-    // The node's kernel and the engine are one router: between them a packet makes no hop.
-    const hop = !comesFromNode(batch, i, tables) && !goesToNode(adjacency, tables);
+    if (adjacency !== known || batch.source[i] !== knownSource) {
+      known = adjacency;
+      knownSource = batch.source[i];
+      // The node's kernel and the engine are one router: between them a packet makes no hop.
+      hop = !comesFromNode(batch, i, tables) && !goesToNode(adjacency, tables);
+      mtu = adjacencies.mtu(tables.adjacencies, adjacency);
+    }
     if (hop && timeToLive(batch, i, memory) <= 1) {
       batch.verdict[i] = Verdict.ttlExceeded;
       continue;
     }
-    const mtu = adjacencies.mtu(tables.adjacencies, adjacency);
     if (batch.length[i] > mtu && !fits(batch, i, memory, mtu)) {
       const mayFragment = batch.family[i] === 4 && !ipv4.dontFragment(memory.view, batch.offset[i]);
       batch.verdict[i] = mayFragment ? Verdict.fragmented : Verdict.tooBig;

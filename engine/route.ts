@@ -17,6 +17,10 @@ export const route = (batch: Batch, memory: PacketMemory, tables: Tables): void 
   for (let i = 0; i < batch.count; i++) {
     // A fragment made here follows the packet that it was cut from, whose way is chosen already.
     if (batch.verdict[i] !== Verdict.pending || batch.adjacency[i] !== 0) continue;
+    if (batch.repeats[i] !== 0 && batch.verdict[i - 1] === Verdict.pending) {
+      batch.adjacency[i] = batch.adjacency[i - 1];
+      continue;
+    }
     const at = batch.offset[i];
     const nextHop =
       batch.family[i] === 4

@@ -7,7 +7,7 @@
 import { type AdjacencyCache, templateOf } from './adjacency-cache.ts';
 import { type Batch, Gso } from './batch.ts';
 import type { PacketMemory } from './memory.ts';
-import { headersLength, segmentPayload, writeSegmentHeaders } from './offload/segment.ts';
+import { Segmenter } from './offload/segment.ts';
 import { checksumField, completeChecksum } from './offload/transport-checksum.ts';
 import { TEMPLATE_ROOM, type UnderlaySender } from './underlay-sender.ts';
 
@@ -15,6 +15,7 @@ export class TunnelSender {
   readonly #memory: PacketMemory;
   readonly #cache: AdjacencyCache;
   readonly #sender: UnderlaySender;
+  readonly #segmenter: Segmenter;
   readonly #templateLength: number;
 
   /** @param templateLength bytes that Weft itself writes before the inner packet: 22 for VXLAN, 0 for IPIP */
@@ -22,6 +23,7 @@ export class TunnelSender {
     this.#memory = memory;
     this.#cache = cache;
     this.#sender = sender;
+    this.#segmenter = new Segmenter(memory);
     this.#templateLength = templateLength;
   }
 
@@ -45,26 +47,34 @@ export class TunnelSender {
       completeChecksum(this.#memory, ip + headerLength, length - headerLength, field);
     }
     const start = ip - this.#templateLength;
-    this.#copyTemplate(this.#cache.entry(batch.adjacency[i]), batch.family[i], start);
+    this.#copyTemplate(templateOf(this.#cache.entry(batch.adjacency[i]), batch.family[i]), start);
     const region = this.#datagram(batch, i, length);
     this.#sender.piece(region, start, this.#templateLength + length);
   }
 
   #sendSegments(batch: Batch, i: number): void {
-    const headers = headersLength(batch, i, this.#memory);
-    const entry = this.#cache.entry(batch.adjacency[i]);
-    const first = batch.offset[i] + headers;
-    const { family, segments, segmentSize } = batch;
-    for (let n = 0; n < segments[i]; n++) {
+    const segmenter = this.#segmenter;
+    segmenter.start(batch, i);
+    const { headers } = segmenter;
+    const template = templateOf(this.#cache.entry(batch.adjacency[i]), batch.family[i]);
+    const segmentSize = batch.segmentSize[i];
+    const segments = batch.segments[i];
+    const front = this.#templateLength + headers;
+    let data = batch.offset[i] + headers;
+    let region = -1;
+    for (let n = 0; n < segments; n++) {
       this.#sender.reserveHeader();
-      const payload = segmentPayload(batch, i, n, headers);
       const ip = this.#sender.takeHeader() + TEMPLATE_ROOM;
       const start = ip - this.#templateLength;
-      writeSegmentHeaders(this.#memory, batch, i, n, headers, ip);
-      this.#copyTemplate(entry, family[i], start);
-      const region = this.#datagram(batch, i, headers + payload);
-      this.#sender.piece(region, start, this.#templateLength + headers);
-      this.#sender.piece(region, first + n * segmentSize[i], payload);
+      segmenter.write(n, ip);
+      this.#copyTemplate(template, start);
+      const payload = segmenter.payload(n);
+      if (region < 0 || !this.#sender.another(region, front + payload, headers + payload)) {
+        region = this.#datagram(batch, i, headers + payload);
+      }
+      this.#sender.piece(region, start, front);
+      this.#sender.piece(region, data, payload);
+      data += segmentSize;
     }
   }
 
@@ -82,10 +92,9 @@ export class TunnelSender {
   }
 
   /** 22 bytes; both sides at 2 modulo 4 when the IP header behind is aligned. */
-  #copyTemplate(entry: number, family: number, to: number): void {
+  #copyTemplate(from: number, to: number): void {
     if (this.#templateLength === 0) return;
     const { view } = this.#memory;
-    const from = templateOf(entry, family);
     view.setInt16(to, view.getInt16(from, true), true);
     for (let k = 2; k < TEMPLATE_ROOM; k += 4) view.setInt32(to + k, view.getInt32(from + k, true), true);
   }

@@ -158,6 +158,19 @@ export class UnderlaySender {
     return region;
   }
 
+  /**
+   * Starts another datagram to where the last one went, as datagram would, without looking for its train again.
+   * @param region what datagram returned last  @returns false when the train does not take it: call datagram
+   */
+  another(region: number, length: number, innerLength: number): boolean {
+    // A flush in between has sent the train.
+    if (region >= this.#regionsUsed || !this.#hasRoom(region, length)) return false;
+    this.#datagrams[region]++;
+    this.#bytes[region] += length;
+    this.#innerBytes[region] += innerLength;
+    return true;
+  }
+
   /** Appends bytes to the datagram just started in `region`; at most two pieces a datagram. */
   piece(region: number, offset: number, length: number): void {
     const at = this.#iovecs + (region * IOV_PER_REGION + this.#pieces[region]++) * IOVEC;
@@ -178,18 +191,23 @@ export class UnderlaySender {
     this.#headersUsed = 0;
   }
 
-  /** A shorter datagram may be the last of a train, a longer one never joins. */
   #takes(region: number, slot: number, adjacency: number, tos: number, length: number): boolean {
+    return (
+      this.#openAdjacency[slot] === adjacency && this.#tos[region] === tos && this.#hasRoom(region, length)
+    );
+  }
+
+  /** A shorter datagram may be the last of a train, a longer one never joins. */
+  #hasRoom(region: number, length: number): boolean {
     const size = this.#datagramSize[region];
     const count = this.#datagrams[region];
+    const bytes = this.#bytes[region];
     return (
       this.#segment &&
-      this.#openAdjacency[slot] === adjacency &&
-      this.#tos[region] === tos &&
       length <= size &&
       count < MAX_TRAIN &&
-      this.#bytes[region] === count * size && // nothing short so far
-      this.#bytes[region] + length <= MAX_TRAIN_BYTES
+      bytes === count * size && // nothing short so far
+      bytes + length <= MAX_TRAIN_BYTES
     );
   }
 

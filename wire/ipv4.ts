@@ -76,6 +76,22 @@ export const updateHeaderChecksum = (v: DataView, o: number): void => {
   v.setUint16(o + CHECKSUM, ~headerSum(v, o) & ONES, true);
 };
 
+/** Sum of the words that the segments of a packet share: all but total length, identification and checksum. */
+export const sharedSum = (v: DataView, o: number): number => {
+  let sum = v.getUint16(o, true) + v.getUint16(o + FRAGMENT, true) + v.getUint16(o + TTL, true);
+  for (let at = o + SOURCE, end = o + headerLength(v, o); at < end; at += 2) sum += v.getUint16(at, true);
+  return sum;
+};
+
+/** Writes what they do not share; `shared` as sharedSum gives it. */
+export const writeUnshared = (v: DataView, o: number, shared: number, bytes: number, id: number): void => {
+  const length = swap16(bytes);
+  const identifier = swap16(id);
+  v.setUint16(o + TOTAL_LENGTH, length, true);
+  v.setUint16(o + IDENTIFICATION, identifier, true);
+  v.setUint16(o + CHECKSUM, ~foldChecksum(shared + length + identifier) & ONES, true);
+};
+
 /**
  * Replaces the word at `at` and adjusts the checksum by the difference: HC' = ~(~HC + ~m + m') (RFC 1624 eqn. 3). Gives
  * what computing anew gives, to the bit: both sums are above zero, since no header's words are all zero.
@@ -103,6 +119,10 @@ export const pseudoSum4 = (v: DataView, o: number, proto: number, length: number
   v.getUint16(o + DESTINATION + 2, true) +
   swap16(proto) +
   swap16(length);
+
+export const sameAddresses = (v: DataView, a: number, b: number): boolean =>
+  v.getInt32(a + SOURCE, true) === v.getInt32(b + SOURCE, true) &&
+  v.getInt32(a + DESTINATION, true) === v.getInt32(b + DESTINATION, true);
 
 /** Whether two headers without options differ in nothing but length, identification and checksum, and none is a fragment. */
 export const sameButLength = (v: DataView, a: number, b: number): boolean =>

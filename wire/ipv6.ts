@@ -46,6 +46,13 @@ export const pseudoSum6 = (v: DataView, o: number, proto: number, length: number
   return sum;
 };
 
+export const sameAddresses = (v: DataView, a: number, b: number): boolean => {
+  for (let at = SOURCE; at < LENGTH; at += 4) {
+    if (v.getInt32(a + at, true) !== v.getInt32(b + at, true)) return false;
+  }
+  return true;
+};
+
 /** Whether two headers differ in nothing but the payload length. */
 export const sameButLength = (v: DataView, a: number, b: number): boolean => {
   if (v.getUint32(a, true) !== v.getUint32(b, true)) return false;

@@ -9,11 +9,14 @@
 //   |           Checksum            |         Urgent Pointer        |
 //   |                    Options (Data - 5 words)                   |
 
+import { swap16 } from './checksum.ts';
+
 const SEQUENCE = 4;
 const ACKNOWLEDGMENT = 8;
 const DATA_OFFSET = 12;
 const FLAGS = 13;
 const WINDOW = 14;
+const URGENT = 18;
 const OPTIONS = 20;
 
 export const MIN_LENGTH = 20;
@@ -36,6 +39,24 @@ export const setFlags = (v: DataView, o: number, value: number): void => v.setUi
 
 /** Not scaled (RFC 7323). */
 export const window = (v: DataView, o: number): number => v.getUint16(o + WINDOW);
+
+/** Sum of the words that the segments of a packet share: all but sequence, flags and checksum. */
+export const sharedSum = (v: DataView, o: number): number => {
+  let sum = v.getUint16(o, true) + v.getUint16(o + 2, true) + v.getUint16(o + WINDOW, true);
+  sum += v.getUint16(o + ACKNOWLEDGMENT, true) + v.getUint16(o + ACKNOWLEDGMENT + 2, true);
+  for (let at = o + URGENT, end = o + headerLength(v, o); at < end; at += 2) sum += v.getUint16(at, true);
+  return sum;
+};
+
+/** Writes sequence (modulo 2^32) and flags, which they do not share. @returns the sum of their words */
+export const writeUnshared = (v: DataView, o: number, number: number, flagBits: number): number => {
+  const high = swap16(number >>> 16);
+  const low = swap16(number);
+  const control = v.getUint8(o + DATA_OFFSET) | (flagBits << 8);
+  v.setInt32(o + SEQUENCE, high | (low << 16), true);
+  v.setUint16(o + DATA_OFFSET, control, true);
+  return high + low + control;
+};
 
 /** Writes a header but its options, which are the `headerBytes` - 20 behind it; checksum and urgent pointer 0. */
 export const write = (

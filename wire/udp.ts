@@ -16,6 +16,9 @@ export const length = (v: DataView, o: number): number => v.getUint16(o + 4);
 export const setLength = (v: DataView, o: number, bytes: number): void => v.setUint16(o + 4, bytes);
 export const checksum = (v: DataView, o: number): number => v.getUint16(o + CHECKSUM);
 
+/** Sum of the words that the segments of a packet share: the ports. */
+export const sharedSum = (v: DataView, o: number): number => v.getUint16(o, true) + v.getUint16(o + 2, true);
+
 /** Writes a header for `bytes` of header and payload, checksum 0. */
 export const write = (v: DataView, o: number, from: number, to: number, bytes: number): void => {
   v.setUint16(o, from);
