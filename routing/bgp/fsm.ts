@@ -223,7 +223,7 @@ const end = (
   why: string,
   {
     notification,
-    then = 'active',
+    next = 'active',
   }: { readonly notification?: Notification; readonly next?: 'active' | 'idle' },
 ): Transition => {
   const actions: Action[] = TIMERS.map((timer) => ({ kind: 'stopTimer', timer }));
