@@ -45,6 +45,6 @@ export const inspect = (view: DataView, at: number, length: number): number => {
 /** VNI, 24 bits. */
 export const vni = vxlan.vni;
 
-/** Whether the inner frame is addressed to `mac`. */
-export const isFor = (view: DataView, at: number, mac: Mac): boolean =>
-  ethernet.destination(view, at + vxlan.LENGTH) === mac;
+/** Whether the inner frame is addressed to the MAC of these halves. */
+export const isFor = (view: DataView, at: number, macHigh: number, macLow: number): boolean =>
+  ethernet.isTo(view, at + vxlan.LENGTH, macHigh, macLow);

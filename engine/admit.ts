@@ -102,7 +102,7 @@ const isNoSource4 = (source: number): boolean =>
 
 /** RFC 4291 sections 2.5.2, 2.5.3, 2.5.6 and 2.7. */
 const isNoSource6 = (a: number, b: number, c: number, d: number): boolean =>
-  a >>> 24 === 0xff || a >>> 22 === 0x3fa || (a === 0 && b === 0 && c === 0 && d <= 1);
+  a >>> 24 === 0xff || a >>> 22 === 0x3fa || (a === 0 && b === 0 && c === 0 && d >>> 1 === 0);
 
 /** RFC 1812 section 5.3.7: what is never forwarded. 224/3 covers multicast, reserved and limited broadcast. */
 const refuseDestination4 = (destination: number): Verdict => {
@@ -119,5 +119,5 @@ const refuseDestination6 = (view: DataView, at: number): Verdict => {
   const low = ipv6.destinationWord(view, at, 3);
   const none =
     first === 0 && ipv6.destinationWord(view, at, 1) === 0 && ipv6.destinationWord(view, at, 2) === 0;
-  return none && low <= 1 ? Verdict.martian : Verdict.pending;
+  return none && low >>> 1 === 0 ? Verdict.martian : Verdict.pending;
 };

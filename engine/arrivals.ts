@@ -8,7 +8,7 @@ import * as ipip from '../encap/ipip.ts';
 import * as vxlan from '../encap/vxlan.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
-import type { Mac } from '../wire/mac.ts';
+import { type Mac, macHigh, macLow } from '../wire/mac.ts';
 import { appendPacket, type Batch, Gso, USUAL_PLACE } from './batch.ts';
 import { type Counters, countArrived, countSeen, countVerdict } from './counting.ts';
 import type { PacketIo } from './device/io.ts';
@@ -61,6 +61,9 @@ export class Arrivals {
   #remote = 0;
   #ecn = 0;
   #super = 0;
+  // Of the socket being read: the inner destination that it answers to.
+  #macHigh = 0;
+  #macLow = 0;
 
   // Senders come in runs: the last answer of the lookup, and the address words it is for.
   #knownRemote = 0;
@@ -109,11 +112,15 @@ export class Arrivals {
 
   /** Unpacks inner packets into `batch`. @returns whether packets are left for another batch */
   fill(batch: Batch, receiver: Receiver): boolean {
+    if (receiver.kind === 'vxlan') {
+      this.#macHigh = macHigh(receiver.mac);
+      this.#macLow = macLow(receiver.mac);
+    }
     for (;;) {
       while (this.#at < this.#end) {
         if (batch.count === batch.capacity) return true;
         const length = Math.min(this.#size, this.#end - this.#at);
-        if (receiver.kind === 'vxlan') this.#takeVxlan(batch, this.#at, length, receiver.mac);
+        if (receiver.kind === 'vxlan') this.#takeVxlan(batch, this.#at, length);
         else this.#takeIpip(batch, this.#at, length);
         this.#at += length;
       }
@@ -198,14 +205,14 @@ export class Arrivals {
     this.#knownEpoch = -1;
   }
 
-  #takeVxlan(batch: Batch, at: number, length: number, mac: Mac): void {
+  #takeVxlan(batch: Batch, at: number, length: number): void {
     const { view } = this.#memory;
     const fault = vxlan.inspect(view, at, length);
     if (fault !== vxlan.Fault.none) {
       this.#refuse(VXLAN_VERDICTS[fault]);
     } else if (!remoteAcceptsVni(this.#tables.remotes, this.#remote, vxlan.vni(view, at))) {
       this.#refuse(Verdict.vxlanVni);
-    } else if (!vxlan.isFor(view, at, mac)) {
+    } else if (!vxlan.isFor(view, at, this.#macHigh, this.#macLow)) {
       this.#refuse(Verdict.innerMac);
     } else {
       this.#append(batch, at + vxlan.HEADER_LENGTH, length - vxlan.HEADER_LENGTH);

@@ -126,7 +126,7 @@ const samePorts = (view: DataView, a: number, b: number): boolean =>
 
 /** Source and destination port in one word; fragments of a packet must hash alike, so they count as having none. */
 const portsWord = (view: DataView, protocol: number, at: number, length: number): number =>
-  (protocol === TCP || protocol === UDP || protocol === SCTP) && length >= 4 ? view.getUint32(at) : 0;
+  (protocol === TCP || protocol === UDP || protocol === SCTP) && length >= 4 ? view.getInt32(at) : 0;
 
 /** A later stage reads TCP and UDP headers: they must be there. */
 const checkTransport = (view: DataView, protocol: number, at: number, length: number): number => {

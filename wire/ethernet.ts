@@ -16,6 +16,9 @@ const setAddress = (v: DataView, o: number, mac: Mac): void => {
   v.setUint16(o + 4, mac % HALF);
 };
 
+/** Whether the destination is the address of these halves (macHigh, macLow). */
+export const isTo = (v: DataView, o: number, high: number, low: number): boolean =>
+  v.getInt32(o) === high && v.getUint16(o + 4) === low;
 export const destination = (v: DataView, o: number): Mac => address(v, o);
 export const source = (v: DataView, o: number): Mac => address(v, o + 6);
 export const type = (v: DataView, o: number): number => v.getUint16(o + 12);

@@ -56,9 +56,9 @@ export const isFragment = (v: DataView, o: number): boolean =>
 export const fragmentOffset = (v: DataView, o: number): number => fragmentField(v, o) & OFFSET;
 export const ttl = (v: DataView, o: number): number => v.getUint8(o + TTL);
 export const protocol = (v: DataView, o: number): number => v.getUint8(o + PROTOCOL);
-/** Unsigned 32 bits. */
-export const source = (v: DataView, o: number): number => v.getUint32(o + SOURCE);
-export const destination = (v: DataView, o: number): number => v.getUint32(o + DESTINATION);
+/** Signed words: a number from 2^31 up is an object where the compiler does not see that it need not be. */
+export const source = (v: DataView, o: number): number => v.getInt32(o + SOURCE);
+export const destination = (v: DataView, o: number): number => v.getInt32(o + DESTINATION);
 
 /** Sum of the 16-bit words of the header, folded: all ones when the checksum in it is right (RFC 1071). */
 const headerSum = (v: DataView, o: number): number => {

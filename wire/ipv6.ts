@@ -34,10 +34,10 @@ export const hopLimit = (v: DataView, o: number): number => v.getUint8(o + HOP_L
 /** Hop limit less one; the caller has seen that it is at least one. */
 export const decrementHopLimit = (v: DataView, o: number): void =>
   v.setUint8(o + HOP_LIMIT, v.getUint8(o + HOP_LIMIT) - 1);
-/** 32-bit word `w` (0 to 3), unsigned, of the source address. */
-export const sourceWord = (v: DataView, o: number, w: number): number => v.getUint32(o + SOURCE + 4 * w);
+/** 32-bit word `w` (0 to 3), signed, of the source address. */
+export const sourceWord = (v: DataView, o: number, w: number): number => v.getInt32(o + SOURCE + 4 * w);
 export const destinationWord = (v: DataView, o: number, w: number): number =>
-  v.getUint32(o + DESTINATION + 4 * w);
+  v.getInt32(o + DESTINATION + 4 * w);
 
 /** Little-endian word sum of the pseudo-header (RFC 8200 section 8.1) for `length` bytes of upper layer. */
 export const pseudoSum6 = (v: DataView, o: number, proto: number, length: number): number => {

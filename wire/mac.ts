@@ -19,6 +19,10 @@ export const parseMac = (text: string): Mac => {
 export const formatMac = (value: Mac): string =>
   (value.toString(16).padStart(12, '0').match(/../g) as string[]).join(':');
 
+/** The first four bytes as a signed word, and the last two: integers that the data path compares without making numbers. */
+export const macHigh = (value: Mac): number => Math.floor(value / 65536) | 0;
+export const macLow = (value: Mac): number => value % 65536;
+
 /** Locally administered, unicast; the second byte tells the two derivations apart. */
 const FROM_IPV4 = 0x0257;
 const FROM_IPV6 = 0x0256;

@@ -1,7 +1,7 @@
 // A node without kernel, threads or sockets: shared tables, a registry of paths and one forwarder on a MemoryIo.
 
 import type { Receiver } from '../../engine/arrivals.ts';
-import { assembleForwarder } from '../../engine/assemble.ts';
+import { assembleForwarder, type WorkerSetup } from '../../engine/assemble.ts';
 import { readCounters } from '../../engine/engine-counters.ts';
 import { Explainer, type PacketDescription, type Step } from '../../engine/explain.ts';
 import type { Forwarder } from '../../engine/forwarder.ts';
@@ -42,6 +42,8 @@ export class MemoryNode {
   readonly io = new MemoryIo();
   readonly tables: Tables;
   readonly forwarder: Forwarder;
+  /** What the forwarder was made from, for another one on the same tables. */
+  readonly setup: WorkerSetup;
   readonly paths: PathRegistry;
   readonly receivers: { readonly vxlan4: Receiver; readonly vxlan6: Receiver; readonly ipip: Receiver };
   now = 1000;
@@ -67,7 +69,7 @@ export class MemoryNode {
       ...(options.router4 === undefined ? {} : { v4: parseAddress(options.router4).words[0] }),
       ...(options.router6 === undefined ? {} : { v6: parseAddress(options.router6).words }),
     };
-    const setup = {
+    const setup: WorkerSetup = {
       worker: 0,
       tables: buffers,
       pollSet: -1,
@@ -84,6 +86,7 @@ export class MemoryNode {
       join: { joinTcp: join, joinUdp: join },
       router,
     };
+    this.setup = setup;
     const clock = { monotonic: () => this.now, wall: () => this.now };
     this.#explainer = new Explainer(this.tables, tunnelsWithSockets(setup));
     this.forwarder = assembleForwarder(setup, this.tables, this.io, this.io.addressOf, clock);
