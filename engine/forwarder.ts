@@ -49,6 +49,7 @@ export class Forwarder {
   readonly #tunnels: Tunnels<TunnelSender>;
   readonly #icmp: IcmpErrors;
   readonly #fragmenter: Fragmenter;
+  #taken = 0;
 
   constructor(
     memory: PacketMemory,
@@ -69,6 +70,11 @@ export class Forwarder {
     this.#writer = new PortWriter(memory, io, counters, options.join);
     this.#icmp = new IcmpErrors(memory, options.router, options.clock.monotonic);
     this.#fragmenter = new Fragmenter(memory);
+  }
+
+  /** Packets taken so far, modulo 2^31; super-packets count once. */
+  get taken(): number {
+    return this.#taken;
   }
 
   /** Forwards what one port has to send, at most a batch. @returns 0, or minus errno of the queue */
@@ -99,6 +105,7 @@ export class Forwarder {
   }
 
   #stages(batch: Batch): void {
+    this.#taken = (this.#taken + batch.count) & 0x7fffffff;
     decide(batch, this.#memory, this.#tables);
     if (batch.ingress === Ingress.port) this.#countTaken(batch);
     this.#dispatch(batch);

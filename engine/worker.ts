@@ -8,6 +8,7 @@ import { markDead } from './counting.ts';
 import { Errno } from './device/io.ts';
 import { addressOf, createKernelIo } from './device/kernel-io.ts';
 import { Poller, Source, tagId, tagSource } from './device/poller.ts';
+import type { Forwarder } from './forwarder.ts';
 import { openTables } from './tables/buffers.ts';
 import { acknowledge, loadEpoch, stopRequested } from './tables/control-block.ts';
 import * as ports from './tables/ports.ts';
@@ -22,7 +23,7 @@ const run = (setup: WorkerSetup): void => {
   const poller = new Poller(setup.pollSet);
   const busyPoll = new BusyPoll(setup.busyPollMs);
   while (!stopRequested(tables.control)) {
-    const ready = waitForWork(poller, busyPoll);
+    const ready = waitForWork(poller, busyPoll, forwarder);
     const epoch = loadEpoch(tables.control);
     for (let n = 0; n < ready; n++) {
       const id = tagId(poller.tag(n));
@@ -44,14 +45,14 @@ const run = (setup: WorkerSetup): void => {
 };
 
 /** Number of readable descriptors, as Poller.wait. */
-const waitForWork = (poller: Poller, busyPoll: BusyPoll): number => {
+const waitForWork = (poller: Poller, busyPoll: BusyPoll, forwarder: Forwarder): number => {
   let ready = poller.wait(0);
   if (ready > 0) return ready;
   const start = performance.now();
   const end = start + busyPoll.window;
   while (ready === 0 && performance.now() < end) ready = poller.wait(0);
   if (ready === 0) ready = poller.wait(WAIT_MS);
-  busyPoll.came(performance.now() - start);
+  busyPoll.came(performance.now() - start, forwarder.taken);
   return ready;
 };
 
