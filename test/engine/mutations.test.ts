@@ -1,8 +1,11 @@
-// A million mutated packets through each decapsulator: no exception, no write outside the packet memory's own places, and
-// exactly one verdict each.
+// A million mutated packets through each decapsulator: no exception, no write before or behind the datagram that a packet
+// came in, and exactly one verdict each.
 
 import { describe, expect, it } from 'vitest';
+import { Arrivals } from '../../engine/arrivals.ts';
+import { createPacketMemory } from '../../engine/memory.ts';
 import { addressToBytes, parseAddress } from '../../wire/address.ts';
+import { MemoryIo } from '../support/memory-io.ts';
 import { Fd, ipipTo, MemoryNode, vxlanTo } from '../support/memory-node.ts';
 import { bytes, icmpEcho, inVxlan, ip, tcp, udp } from '../support/plain-packets.ts';
 
@@ -60,24 +63,36 @@ const mutate = (packet: Uint8Array, next: (below: number) => number): Uint8Array
   return mutated;
 };
 
+const inOuter = (packet: Uint8Array): Uint8Array =>
+  ip({
+    source: '192.168.77.2',
+    destination: '192.168.77.1',
+    protocol: packet[0] >> 4 === 4 ? 4 : 41,
+    payload: packet,
+  });
+const isIpv6 = (packet: Uint8Array): boolean => packet[0] >> 4 === 6;
+
 const kinds = [
   {
     name: 'VXLAN',
+    inner,
     fd: Fd.receive4,
     receiver: (node: MemoryNode) => node.receivers.vxlan4,
     wrap: (packet: Uint8Array) => inVxlan(packet, 4096, OUR_MAC),
   },
   {
-    name: 'IPIP',
+    name: 'IPIP (protocol 4)',
+    inner: inner.filter((packet) => !isIpv6(packet)),
     fd: Fd.ipip4,
     receiver: (node: MemoryNode) => node.receivers.ipip,
-    wrap: (packet: Uint8Array) =>
-      ip({
-        source: '192.168.77.2',
-        destination: '192.168.77.1',
-        protocol: packet[0] >> 4 === 4 ? 4 : 41,
-        payload: packet,
-      }),
+    wrap: inOuter,
+  },
+  {
+    name: '6in4 (protocol 41)',
+    inner: inner.filter(isIpv6),
+    fd: Fd.ipip6,
+    receiver: (node: MemoryNode) => ({ ...node.receivers.ipip, fd: Fd.ipip6 }),
+    wrap: inOuter,
   },
 ];
 
@@ -87,11 +102,12 @@ const isFromRouter = (sent: Uint8Array): boolean =>
     ? Buffer.compare(sent.subarray(8, 24), ROUTER_6) === 0
     : Buffer.compare(sent.subarray(22 + 12, 22 + 16), ROUTER_4) === 0;
 
-describe.each(kinds)('$name', ({ fd, receiver, wrap }) => {
+describe.each(kinds)('$name', ({ inner: packets, fd, receiver, wrap }) => {
   it('survives a million mutated packets', () => {
     const node = build();
+    node.io.guarded = true;
     const next = random(20_261_124);
-    const seeds = inner.map(wrap);
+    const seeds = packets.map(wrap);
     const batch = 16;
     let answers = 0;
     for (let done = 0; done < MILLION; done += batch) {
@@ -100,10 +116,12 @@ describe.each(kinds)('$name', ({ fd, receiver, wrap }) => {
         node.io.queueReceive(fd, { from: peer, bytes: mutate(seeds[next(seeds.length)], next), ...tos });
       }
       node.forwarder.fromUnderlay(receiver(node));
+      node.io.checkGuards();
       answers += node.io.sent.filter(({ bytes: sent }) => isFromRouter(sent)).length;
       node.io.written.length = 0;
       node.io.sent.length = 0;
     }
+    node.io.checkGuards(true);
     const verdicts = node.verdicts();
     // ICMP errors are packets of the node's own: they end as encapsulated beyond the million.
     expect(answers).toBeGreaterThan(100);
@@ -111,4 +129,33 @@ describe.each(kinds)('$name', ({ fd, receiver, wrap }) => {
     expect(total - answers).toBe(MILLION);
     expect(Object.keys(verdicts).length).toBeGreaterThan(8);
   }, 120_000);
+});
+
+it('a byte written before or behind a datagram is found', () => {
+  const io = new MemoryIo();
+  const memory = createPacketMemory(1 << 21, io.addressOf);
+  const { tables } = build();
+  const arrivals = new Arrivals(memory, io, tables, tables.counters[0], () => 1);
+  io.guarded = true;
+  const datagram = bytes(100, 77);
+  io.queueReceive(Fd.receive4, { from: peer, bytes: datagram });
+  expect(arrivals.receive(Fd.receive4)).toBe(1);
+  const at = Buffer.from(memory.u8.buffer).indexOf(datagram);
+  const end = at + datagram.length;
+  for (const [where, far] of [
+    [at - 1, false],
+    [at - 32, false],
+    [end, false],
+    [end + 63, false],
+    [end + 64, true],
+    [at + 65535, true],
+  ] as const) {
+    expect(() => io.checkGuards(true)).not.toThrow();
+    memory.u8[where] ^= 1;
+    expect(() => io.checkGuards(far)).toThrow(/written (before|behind) a datagram/);
+    memory.u8[where] ^= 1;
+  }
+  memory.u8[at] ^= 1;
+  memory.u8[end - 1] ^= 1;
+  expect(() => io.checkGuards(true)).not.toThrow();
 });

@@ -7,6 +7,11 @@ import { type Address, addressFromBytes, addressToBytes } from '../../wire/addre
 const EAGAIN = 11;
 const BASE = 0x5000_0000_0000;
 
+/** What lies where nobody may write, and how many bytes of it are looked at on both sides of a datagram. */
+const CANARY = 0xa5;
+const BEFORE = 32;
+const BEHIND = 64;
+
 export interface SentDatagram {
   readonly fd: number;
   readonly to: Address;
@@ -34,6 +39,10 @@ export class MemoryIo implements PacketIo {
   readonly readErrors: number[] = [];
   messages = 0;
   waits = 0;
+  /** Whether the surroundings of what is received are guarded: see checkGuards. */
+  guarded = false;
+  readonly #rooms = new Map<number, { readonly room: number; length: number }>();
+  readonly #untouched = new Uint8Array(65536).fill(CANARY);
   #u8: Uint8Array = new Uint8Array();
   #view: DataView = new DataView(this.#u8.buffer);
   readonly #toRead = new Map<number, Uint8Array[]>();
@@ -79,6 +88,7 @@ export class MemoryIo implements PacketIo {
 
   recvmmsg(fd: number, address: number, count: number): number {
     const queue = this.#toReceive.get(fd) ?? [];
+    if (this.guarded) this.checkGuards();
     let m = 0;
     for (; m < count && queue.length > 0; m++) {
       this.#receive(this.#offset(address + m * 64, 64), queue.shift() as QueuedDatagram);
@@ -88,6 +98,35 @@ export class MemoryIo implements PacketIo {
 
   waitWritable(): void {
     this.waits++;
+  }
+
+  /**
+   * Looks whether somebody wrote before or behind a datagram that was received; headers are written over those it came
+   * in, so there is no need to.
+   *
+   * @param far also look at the whole room that the kernel was given, not only near the datagram
+   * @throws RangeError that says where
+   */
+  checkGuards(far = false): void {
+    for (const [at, { room, length }] of this.#rooms) {
+      const behind = far ? room - length : Math.min(BEHIND, room - length);
+      if (!this.#isUntouched(at - BEFORE, BEFORE)) throw new RangeError(`written before a datagram at ${at}`);
+      if (!this.#isUntouched(at + length, behind)) {
+        throw new RangeError(`written behind a datagram of ${length} bytes at ${at}`);
+      }
+    }
+  }
+
+  #isUntouched(at: number, length: number): boolean {
+    return Buffer.compare(this.#u8.subarray(at, at + length), this.#untouched.subarray(0, length)) === 0;
+  }
+
+  /** Puts canaries around the datagram of `length` bytes at `at`, over what was left of the one before it. */
+  #guard(at: number, length: number, room: number): void {
+    const before = this.#rooms.get(at);
+    this.#u8.fill(CANARY, at - BEFORE, at);
+    this.#u8.fill(CANARY, at + length, at + Math.max(length, before?.length ?? room));
+    this.#rooms.set(at, { room, length });
   }
 
   #offset(address: number, length: number): number {
@@ -139,7 +178,9 @@ export class MemoryIo implements PacketIo {
     this.#u8.set(addressToBytes(from), name + (v4 ? 4 : 8));
     const iovec = this.#offset(this.#pointer(message + 16), 16);
     const room = this.#pointer(iovec + 8);
-    this.#u8.set(bytes.subarray(0, room), this.#offset(this.#pointer(iovec), room));
+    const at = this.#offset(this.#pointer(iovec), room);
+    this.#u8.set(bytes.subarray(0, room), at);
+    if (this.guarded) this.#guard(at, Math.min(bytes.length, room), room);
     const control = this.#offset(this.#pointer(message + 32), this.#pointer(message + 40));
     let used = 0;
     const put = (level: number, type: number, value: number, length: number): void => {

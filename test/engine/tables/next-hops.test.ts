@@ -10,14 +10,17 @@ import {
   writeNextHop,
 } from '../../../engine/tables/next-hops.ts';
 
-const paths = fc.uniqueArray(
-  fc.record({ adjacency: fc.integer({ min: 1, max: 500 }), weight: fc.integer({ min: 1, max: 100 }) }),
-  {
-    selector: ({ adjacency }) => adjacency,
-    minLength: 1,
-    maxLength: 32,
-  },
-);
+const pathsAmong = (adjacencies: number) =>
+  fc.uniqueArray(
+    fc.record({
+      adjacency: fc.integer({ min: 1, max: adjacencies }),
+      weight: fc.integer({ min: 1, max: 100 }),
+    }),
+    { selector: ({ adjacency }) => adjacency, minLength: 1, maxLength: 32 },
+  );
+const paths = pathsAmong(500);
+/** So few that two groups have most in common. */
+const alike = pathsAmong(34);
 const count = (dealt: readonly number[], adjacency: number): number =>
   dealt.filter((bucket) => bucket === adjacency).length;
 
@@ -70,6 +73,22 @@ it('moves no more flows than a path that comes has to have', () => {
       expect(moved).toBe(
         Math.floor(BUCKETS_PER_GROUP / (size + 1)) + (moved * (size + 1) > BUCKETS_PER_GROUP ? 1 : 0),
       );
+    }),
+  );
+});
+
+it('moves no bucket whose path still stands and is within its share, whatever the weights', () => {
+  fc.assert(
+    fc.property(alike, alike, (group, next) => {
+      const before = dealBuckets(group, [], BUCKETS_PER_GROUP);
+      const after = dealBuckets(next, before, BUCKETS_PER_GROUP);
+      for (const { adjacency } of next) {
+        const kept = before.filter((was, bucket) => was === adjacency && after[bucket] === adjacency).length;
+        expect(kept).toBe(Math.min(count(before, adjacency), count(after, adjacency)));
+      }
+      // Shares are those of a group without a past.
+      const fresh = dealBuckets(next, [], BUCKETS_PER_GROUP);
+      expect(after.toSorted((a, b) => a - b)).toEqual(fresh.toSorted((a, b) => a - b));
     }),
   );
 });
