@@ -42,6 +42,8 @@ interface Libc {
   bind(fd: number, sockaddr: Pointer, length: number): number;
   connect(fd: number, sockaddr: Pointer, length: number): number;
   listen(fd: number, backlog: number): number;
+  /** Address and length are null for who does not want to know the peer's. */
+  accept4(fd: number, sockaddr: Pointer, length: Pointer, flags: number): number;
   /** `length` is a u32 both read and written. */
   getsockname(fd: number, sockaddr: Pointer, length: Pointer): number;
   setsockopt(fd: number, level: number, name: number, value: Pointer, length: number): number;
@@ -93,6 +95,7 @@ function load(): Libc {
     bind: f('int bind(int fd, void *sockaddr, unsigned int length)'),
     connect: f('int connect(int fd, void *sockaddr, unsigned int length)'),
     listen: f('int listen(int fd, int backlog)'),
+    accept4: f('int accept4(int fd, void *sockaddr, void *length, int flags)'),
     getsockname: f('int getsockname(int fd, void *sockaddr, void *length)'),
     setsockopt: f('int setsockopt(int fd, int level, int name, void *value, unsigned int length)'),
     getsockopt: f('int getsockopt(int fd, int level, int name, void *value, void *length)'),
