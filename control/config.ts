@@ -1,13 +1,15 @@
 /**
  * Reads the configuration of a node: file ▸ YAML ▸ shape and defaults (config/schema.ts) ▸ contradictions
- * (config/checks.ts). Reads nothing but the file.
+ * (config/checks.ts) ▸ secrets. Reads nothing but the file, and those that it names for secrets.
  */
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
+import type { BgpConfig } from './config/bgp-config.ts';
 import { findProblems } from './config/checks.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { configSchema } from './config/schema.ts';
 import { type Problem, problemsOf, problemText } from './config/shapes.ts';
+import * as kind from './config/values.ts';
 import { codeOf, WeftError } from './errors.ts';
 
 export type { NodeConfig };
@@ -17,7 +19,8 @@ export type { NodeConfig };
  * @throws WeftError 'config': one line with file, path inside the file, what is wrong, what would be right
  */
 export function loadConfig(file: string): NodeConfig {
-  return parseConfig(readConfig(file), file);
+  const config = parseConfig(readConfig(file), file);
+  return config.bgp ? { ...config, bgp: withPasswords(config.bgp, file) } : config;
 }
 
 /** @param file for messages @throws WeftError 'config' */
@@ -27,6 +30,29 @@ export function parseConfig(text: string, file: string): NodeConfig {
   const problems = findProblems(result.data);
   if (problems.length > 0) throw configError(file, problems);
   return result.data;
+}
+
+/** What stands in the files of peers' passwords, one final line break less. */
+function withPasswords(bgp: BgpConfig, file: string): BgpConfig {
+  const peers = bgp.peers.map((peer, i) => {
+    const { passwordFile } = peer;
+    if (passwordFile === undefined) return peer;
+    const problem = (message: string) =>
+      configError(file, [
+        { path: ['bgp', 'peers', i, 'passwordFile'], message: `${passwordFile} ${message}` },
+      ]);
+    let text: string;
+    try {
+      text = readFileSync(passwordFile, 'utf8');
+    } catch (error) {
+      throw problem(`cannot be read: ${(error as Error).message}`);
+    }
+    const password = kind.password.read(text.replace(/\r?\n$/, ''));
+    if (password === undefined)
+      throw problem(`has to hold ${kind.password.right.replace(', in quotes', '')}`);
+    return { ...peer, password };
+  });
+  return { ...bgp, peers };
 }
 
 function readConfig(file: string): string {

@@ -10,6 +10,7 @@ import {
   prefixEquals,
   prefixesOverlap,
 } from '../../wire/prefix.ts';
+import { bgpProblems } from './bgp-checks.ts';
 import type { EncapType, NodeConfig } from './node-config.ts';
 import type { Problem } from './shapes.ts';
 
@@ -21,7 +22,7 @@ export function findProblems(config: NodeConfig): Problem[] {
     ...podMtu(config),
     ...enabledEncaps(config),
     ...config.routes.flatMap((_, i) => routeProblems(config, i)),
-    ...bgpProblems(config),
+    ...bgpProblems(config, isNoHost),
   ];
 }
 
@@ -144,37 +145,4 @@ function routeProblems({ node, encap: { type, when }, routes }: NodeConfig, i: n
     'encap',
     `'${encap}' does not go with '${mixed.encap ?? type}' of routes[${mixed.index}]; ${why}`,
   );
-}
-
-function bgpProblems({ bgp, node }: NodeConfig): Problem[] {
-  if (!bgp) return [];
-  const routerId = bgp.routerId && (bgp.routerId.family !== 4 || bgp.routerId.words[0] === 0);
-  const problems: Problem[] = routerId
-    ? [
-        {
-          path: ['bgp', 'routerId'],
-          message: 'expected an IPv4 address other than 0.0.0.0, such as 192.168.77.1',
-        },
-      ]
-    : [];
-  for (const [i, peer] of bgp.peers.entries()) {
-    const path = (key: string) => ['bgp', 'peers', i, key];
-    const text = formatAddress(peer.address);
-    const earlier = bgp.peers.slice(0, i);
-    if (node.address !== 'auto' && node.address.some((own) => addressEquals(own, peer.address))) {
-      problems.push({
-        path: path('address'),
-        message: `${text} is an address of this node; give that of the peer`,
-      });
-    }
-    if (earlier.some((other) => addressEquals(other.address, peer.address) && other.port === peer.port)) {
-      problems.push({ path: path('address'), message: `${text} has a peer already; remove one` });
-    } else if (earlier.some((other) => other.name === peer.name)) {
-      problems.push({
-        path: path('name'),
-        message: `'${peer.name}' is the name of another peer; choose a different one`,
-      });
-    }
-  }
-  return problems;
 }

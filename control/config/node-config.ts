@@ -5,6 +5,7 @@
 import type { StaticRoute } from '../../routing/static.ts';
 import type { Address } from '../../wire/address.ts';
 import type { Prefix } from '../../wire/prefix.ts';
+import type { BgpConfig } from './bgp-config.ts';
 
 export interface NodeConfig {
   readonly node: {
@@ -72,26 +73,4 @@ export interface ListenAddress {
   /** IP address or 'localhost', without brackets. */
   readonly host: string;
   readonly port: number;
-}
-
-export interface BgpConfig {
-  readonly asn: number;
-  /** Undefined: the first IPv4 underlay address. */
-  readonly routerId: Address | undefined;
-  readonly listen: { readonly address: Address; readonly port: number };
-  readonly advertise: readonly ('pods' | Prefix)[];
-  readonly peers: readonly BgpPeerConfig[];
-}
-
-export interface BgpPeerConfig {
-  readonly name: string;
-  readonly address: Address;
-  readonly asn: number;
-  readonly port: number;
-  /** TCP MD5 (RFC 2385), 1..80 bytes. */
-  readonly password: string | undefined;
-  /** Seconds: 0 or 3..65535 (RFC 4271 section 4.2). */
-  readonly holdTime: number;
-  /** Hops to the peer at most, 1..255. */
-  readonly multihop: number;
 }

@@ -5,14 +5,13 @@
 import { z } from 'zod';
 import { Limits } from '../../engine/tables/limits.ts';
 import type { StaticRoute } from '../../routing/static.ts';
-import { formatAddress } from '../../wire/address.ts';
-import type { BgpConfig, BgpPeerConfig, NodeConfig, OffloadConfig } from './node-config.ts';
+import { bgpSection } from './bgp-schema.ts';
+import type { NodeConfig, OffloadConfig } from './node-config.ts';
 import { list, section, value, withDefaults } from './shapes.ts';
 import * as kind from './values.ts';
 
 const encapType = kind.oneOf('vxlan', 'ipip', 'direct');
 const vni = kind.integer(0, 0xffffff);
-const asn = kind.integer(1, 0xffffffff);
 
 const offloadSection = section(
   {
@@ -39,29 +38,6 @@ const route: z.ZodType<StaticRoute> = section({
   mac: value(kind.mac, undefined),
   vni: value(vni, undefined),
   port: value(kind.port, undefined),
-});
-
-const peer: z.ZodType<BgpPeerConfig> = section({
-  name: value(kind.name, undefined),
-  address: value(kind.address),
-  asn: value(asn),
-  port: value(kind.port, 179),
-  password: value(kind.password, undefined),
-  holdTime: value(kind.holdTime, 90),
-  multihop: value(kind.integer(1, 255), 1),
-}).transform((given) => ({ ...given, name: given.name ?? formatAddress(given.address) }));
-
-const bgp: z.ZodType<BgpConfig> = section({
-  asn: value(asn),
-  routerId: value(kind.address, undefined),
-  listen: withDefaults({
-    address: value(kind.address, { family: 6, words: [0, 0, 0, 0] } as const),
-    port: value(kind.port, 179),
-  }),
-  advertise: list(value(kind.either(kind.oneOf('pods'), kind.prefix)), "'pods' and prefixes").default([
-    'pods',
-  ]),
-  peers: list(peer, 'peers, each with address and asn').default([]),
 });
 
 export const configSchema: z.ZodType<NodeConfig> = section({
@@ -93,7 +69,7 @@ export const configSchema: z.ZodType<NodeConfig> = section({
     natOutgoing: value(kind.bool, true),
   }),
   routes: list(route, 'routes, each with to and via').default([]),
-  bgp: bgp.optional(),
+  bgp: bgpSection.optional(),
   state: value(kind.absolutePath, '/var/lib/weft'),
   api: withDefaults({
     socket: value(kind.socketPath, '/run/weft/weft.sock'),

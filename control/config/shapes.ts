@@ -50,6 +50,31 @@ export function list<Item extends z.ZodType>(item: Item, of: string) {
   return z.array(item, { error: ({ input }) => `expected a list of ${of}, found ${show(input)}` });
 }
 
+/** A section or list in whose place a single value may stand, which `spell` writes out as one. */
+export function shortly<T, V>({ right, read }: Kind<V>, spell: (value: V) => unknown, whole: z.ZodType<T>) {
+  return z.transform((raw, context): T => {
+    const problem = (message: string, path: readonly PropertyKey[] = []): never => {
+      context.issues.push({ code: 'custom', input: raw, message, path: [...path] });
+      return z.NEVER;
+    };
+    let given: unknown = raw;
+    if (raw === null || typeof raw !== 'object') {
+      try {
+        const single = read(raw);
+        if (single === undefined) return problem(`expected ${right}, found ${show(raw)}`);
+        given = spell(single);
+      } catch (error) {
+        return problem((error as Error).message);
+      }
+    }
+    const result = whole.safeParse(given);
+    if (result.success) return result.data;
+    const [first, ...rest] = problemsOf(result.error);
+    for (const { message, path } of rest) problem(message, path);
+    return problem(first.message, first.path);
+  });
+}
+
 /** For messages: what stands in the file, shortened. */
 function show(raw: unknown): string {
   if (raw === undefined || raw === null) return 'nothing';

@@ -3,6 +3,7 @@
  * nothing of where a value stands or of the values beside it (checks.ts).
  */
 import { isAbsolute, normalize } from 'node:path';
+import { type Community, type LargeCommunity, WellKnown } from '../../routing/bgp/codec/community.ts';
 import { type Address, parseAddress } from '../../wire/address.ts';
 import { type Mac, parseMac } from '../../wire/mac.ts';
 import { type Prefix, parsePrefix } from '../../wire/prefix.ts';
@@ -107,6 +108,48 @@ export const group: Kind<string | number> = either(
   text('the name of a group', (raw) => /^[A-Za-z_][A-Za-z0-9_.-]*\$?$/.test(raw)),
   { ...integer(0, 4294967294), right: 'its number' },
 );
+
+/** The well-known ones by the names of their registry. */
+const COMMUNITY_NAMES: Readonly<Record<string, Community>> = {
+  'graceful-shutdown': WellKnown.gracefulShutdown,
+  'llgr-stale': WellKnown.llgrStale,
+  'no-llgr': WellKnown.noLlgr,
+  blackhole: WellKnown.blackhole,
+  'no-export': WellKnown.noExport,
+  'no-advertise': WellKnown.noAdvertise,
+  'no-export-subconfed': WellKnown.noExportSubconfed,
+};
+
+/** Numbers with colons, each below its limit. */
+function parts(raw: unknown, limits: readonly number[]): readonly number[] | undefined {
+  if (typeof raw !== 'string' || !/^\d{1,10}(:\d{1,10})*$/.test(raw)) return undefined;
+  const numbers = raw.split(':').map(Number);
+  const fit = numbers.length === limits.length && numbers.every((number, i) => number <= limits[i]);
+  return fit ? numbers : undefined;
+}
+
+export const community: Kind<Community> = {
+  right: `a community in quotes, such as "64512:100", or one of ${Object.keys(COMMUNITY_NAMES).join(', ')}`,
+  read(raw) {
+    if (typeof raw === 'string' && Object.hasOwn(COMMUNITY_NAMES, raw)) return COMMUNITY_NAMES[raw];
+    const [high, low] = parts(raw, [0xffff, 0xffff]) ?? [];
+    return high === undefined ? undefined : high * 0x10000 + low;
+  },
+};
+
+export const largeCommunity: Kind<LargeCommunity> = {
+  right: 'a large community in quotes, such as "64512:1:2"',
+  read(raw) {
+    const [global, local1, local2] = parts(raw, [0xffffffff, 0xffffffff, 0xffffffff]) ?? [];
+    return global === undefined ? undefined : { global, local1, local2 };
+  },
+};
+
+/** Words for a peer (RFC 9003): UTF-8 of at most 255 bytes. */
+export const shutdownText = text('text of 1 to 255 bytes', (raw) => {
+  const length = Buffer.byteLength(raw);
+  return length >= 1 && length <= 255;
+});
 
 /** TCP MD5 key (RFC 2385): TCP_MD5SIG_MAXKEYLEN of Linux. */
 export const password = text('text of 1 to 80 bytes, in quotes', (raw) => {

@@ -6,7 +6,7 @@ import { loadConfig, parseConfig } from '../../control/config.ts';
 import { codeOf, exitStatus } from '../../control/errors.ts';
 import { formatAddress } from '../../wire/address.ts';
 import { formatMac } from '../../wire/mac.ts';
-import { formatPrefix } from '../../wire/prefix.ts';
+import { formatPrefix, parsePrefix } from '../../wire/prefix.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'weft-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -116,7 +116,7 @@ test('every key of the documentation is read', () => {
     '192.168.77.2',
     undefined,
   ]);
-  expect(config.bgp).toMatchObject({ asn: 64512, advertise: ['pods'], listen: { port: 179 } });
+  expect(config.bgp).toMatchObject({ asn: 64512, advertise: [{ prefix: 'pods' }], listen: { port: 179 } });
   expect(config.bgp?.peers[0]).toMatchObject({
     name: '192.168.77.254',
     port: 179,
@@ -138,6 +138,141 @@ test('routes to one prefix through several nodes share its flows', () => {
   expect(parseConfig(text, 'weft.yaml').routes).toHaveLength(2);
 });
 
+const BGP = `
+bgp:
+  asn: 64512
+  routerId: 192.168.77.1
+  clusterId: 10.0.0.1
+  listen: { address: "::", port: 1179 }
+  advertise:
+    - pods
+    - 10.96.0.0/12
+    - { prefix: "fd00:96::/112", communities: ["64512:7", no-export], largeCommunities: ["64512:1:2"], med: 5, when: pods }
+  maxPaths: 4
+  requirePolicy: false
+  kernelRoutes: false
+  gracefulRestart: { restartTime: 60, longLivedTime: 3600 }
+  policies:
+    default-only:
+      - { match: { prefixes: [0.0.0.0/0, "10.0.0.0/8 ge 16 le 24"] }, then: accept }
+    prefer:
+      - name: first
+        match:
+          communities: ["64500:*", no-export]
+          largeCommunities: ["64500:1:*"]
+          asPath: { contains: [64500], length: "1-3", pattern: "64500 ? 65000-65010 *" }
+          med: "100-"
+          not: { family: ipv6, origins: [incomplete] }
+        set: { localPref: 200, med: "+10", prepend: 2, nextHop: self, communities: { add: ["64512:1"], remove: ["*:9"] } }
+        then: next
+  peers:
+    - { name: tor1, address: 192.168.77.254, asn: 64500, password: secret, bfd: true, import: default-only, export: [prefer] }
+    - { interface: eth1, asn: 64501, families: [ipv4], bfd: { interval: 100 }, maxPrefixes: 1000, role: customer }
+    - { prefix: 192.168.78.0/24, asn: 64512, passive: true, routeReflectorClient: true, maxPrefixes: { ipv4: 10, warnAt: 50 } }
+    - { address: 192.168.77.9, asn: 64512, ttlSecurity: true, addPath: both, nextHopSelf: true, bfd: false, shutdown: "moved" }
+`;
+
+test('the whole of bgp is read', () => {
+  const { bgp } = parseConfig(BGP, 'weft.yaml');
+  expect(bgp?.advertise).toEqual([
+    {
+      prefix: 'pods',
+      communities: [],
+      largeCommunities: [],
+      med: undefined,
+      localPref: undefined,
+      when: 'always',
+    },
+    expect.objectContaining({ prefix: parsePrefix('10.96.0.0/12'), when: 'always' }),
+    {
+      prefix: parsePrefix('fd00:96::/112'),
+      communities: [64512 * 65536 + 7, 0xffffff01],
+      largeCommunities: [{ global: 64512, local1: 1, local2: 2 }],
+      med: 5,
+      localPref: undefined,
+      when: 'pods',
+    },
+  ]);
+  expect(bgp).toMatchObject({
+    maxPaths: 4,
+    requirePolicy: false,
+    kernelRoutes: false,
+    gracefulRestart: { restartTime: 60, stalePathTime: 300, longLivedTime: 3600, selectionDeferral: 30 },
+  });
+  expect(bgp?.policies).toEqual({
+    'default-only': [
+      {
+        match: {
+          prefixes: [
+            { prefix: parsePrefix('0.0.0.0/0') },
+            { prefix: parsePrefix('10.0.0.0/8'), ge: 16, le: 24 },
+          ],
+        },
+        // biome-ignore lint/suspicious/noThenProperty: as policies have it
+        then: 'accept',
+      },
+    ],
+    prefer: [
+      {
+        name: 'first',
+        match: {
+          communities: [{ asn: 64500 }, { asn: 0xffff, value: 0xff01 }],
+          largeCommunities: [{ global: 64500, local1: 1 }],
+          asPath: {
+            contains: [64500],
+            length: { min: 1, max: 3 },
+            pattern: [64500, 'any', { from: 65000, to: 65010 }, 'rest'],
+          },
+          med: { min: 100 },
+          not: { family: 6, origins: [2] },
+        },
+        set: {
+          localPref: 200,
+          med: { add: 10 },
+          prepend: { times: 2 },
+          nextHop: 'self',
+          communities: { add: [64512 * 65536 + 1], remove: [{ value: 9 }] },
+        },
+        // biome-ignore lint/suspicious/noThenProperty: as policies have it
+        then: 'next',
+      },
+    ],
+  });
+  expect(bgp?.peers).toMatchObject([
+    { name: 'tor1', import: ['default-only'], export: ['prefer'], bfd: { interval: 300, multiplier: 3 } },
+    {
+      name: 'eth1',
+      families: [4],
+      bfd: { interval: 100, multiplier: 3 },
+      maxPrefixes: { ipv4: 1000, ipv6: 1000, warnAt: 80, restartAfter: 0 },
+      role: 'customer',
+    },
+    {
+      name: '192.168.78.0/24',
+      routeReflectorClient: true,
+      maxPrefixes: { ipv4: 10, warnAt: 50 },
+    },
+    { ttlSecurity: true, addPath: 'both', nextHopSelf: true, bfd: undefined, shutdown: 'moved' },
+  ]);
+});
+
+test('passwords of peers are read from their files', () => {
+  const [secret, file] = [join(folder, 'secret'), join(folder, 'bgp.yaml')];
+  writeFileSync(secret, 'from the file\n');
+  const config = (path: string) =>
+    writeFileSync(file, `bgp: { asn: 1, peers: [{ address: 192.0.2.9, asn: 2, passwordFile: ${path} }] }`);
+  config(secret);
+  expect(loadConfig(file).bgp?.peers[0].password).toBe('from the file');
+  writeFileSync(secret, '');
+  expect(() => loadConfig(file)).toThrow(
+    /bgp\.peers\[0\]\.passwordFile: .*secret has to hold text of 1 to 80 bytes/,
+  );
+  config('/nowhere');
+  expect(() => loadConfig(file)).toThrow(/passwordFile: \/nowhere cannot be read/);
+});
+
+const peer = (rest: string) => `bgp: { asn: 1, peers: [{ ${rest} }] }`;
+const policy = (term: string) => `bgp: { asn: 1, policies: { p: [{ ${term} }] } }`;
 const route = (rest: string) => `routes: [{ ${rest} }]`;
 
 /** What is wrong, the path that the message names, and what the message says of it. */
@@ -286,6 +421,74 @@ const WRONG: readonly [text: string, path: string, says: string][] = [
     'bgp.peers[1].address',
     'has a peer already',
   ],
+  [peer('asn: 2'), 'bgp.peers[0].address', 'or give interface'],
+  [peer('address: 192.0.2.9, interface: eth0, asn: 2'), 'bgp.peers[0].interface', 'does not go with address'],
+  [peer('address: "fe80::1", asn: 2'), 'bgp.peers[0].address', 'link-local; give the interface'],
+  [peer('address: 224.0.0.1, asn: 2'), 'bgp.peers[0].address', 'not the address of a host'],
+  [peer('address: 192.0.2.9, asn: 2, families: []'), 'bgp.peers[0].families', 'at least one family'],
+  [peer('address: 192.0.2.9, asn: 2, families: [evpn]'), 'bgp.peers[0].families[0]', "'ipv4' or 'ipv6'"],
+  [peer('address: 192.0.2.9, asn: 2, bfd: yes'), 'bgp.peers[0].bfd', 'expected true or false'],
+  [peer('address: 192.0.2.9, asn: 2, bfd: {interval: 5}'), 'bgp.peers[0].bfd.interval', '10 to 60000'],
+  [peer('address: 192.0.2.9, asn: 2, bfd: {rate: 5}'), 'bgp.peers[0].bfd.rate', 'unknown key'],
+  [peer('prefix: 192.0.2.0/24, asn: 2, bfd: true'), 'bgp.peers[0].bfd', 'known before they connect'],
+  [peer('address: 192.0.2.9, asn: 2, maxPrefixes: 0'), 'bgp.peers[0].maxPrefixes', 'from 1 to'],
+  [
+    peer('address: 192.0.2.9, asn: 2, nextHopSelf: true'),
+    'bgp.peers[0].nextHopSelf',
+    'for peers of the own AS 1',
+  ],
+  [
+    peer('address: 192.0.2.9, asn: 1, role: peer'),
+    'bgp.peers[0].role',
+    'means nothing towards a peer of the own AS',
+  ],
+  [peer('address: 192.0.2.9, asn: 2, role: boss'), 'bgp.peers[0].role', "'provider' or 'customer'"],
+  [
+    peer('address: 192.0.2.9, asn: 2, password: a, passwordFile: /b'),
+    'bgp.peers[0].passwordFile',
+    'does not go with password',
+  ],
+  [peer('interface: eth0, asn: 2, multihop: 2'), 'bgp.peers[0].multihop', 'one hop away'],
+  [
+    'bgp: { asn: 1, policies: { inbound: [] }, peers: [{ address: 192.0.2.9, asn: 2, import: inbund }] }',
+    'bgp.peers[0].import[0]',
+    "there is no policy 'inbund' in bgp.policies; did you mean 'inbound'?",
+  ],
+  [
+    'bgp: { asn: 1, peers: [{ prefix: 10.0.0.0/8, asn: 2 }, { prefix: 10.1.0.0/16, asn: 3 }] }',
+    'bgp.peers[1].prefix',
+    'overlaps 10.0.0.0/8',
+  ],
+  [policy('match: {}'), 'bgp.policies.p[0].then', "expected 'accept' or 'reject' or 'next'"],
+  [
+    policy('match: { prefixes: ["10.0.0.0/8 le 4"] }, then: accept'),
+    'bgp.policies.p[0].match.prefixes[0]',
+    'ge not above le',
+  ],
+  [
+    policy('match: { prefixes: ["10.0.0.1/8"] }, then: accept'),
+    'bgp.policies.p[0].match.prefixes[0]',
+    'host bits set',
+  ],
+  [
+    policy('match: { communities: ["1:70000"] }, then: accept'),
+    'bgp.policies.p[0].match.communities[0]',
+    'in quotes',
+  ],
+  [
+    policy('match: { asPath: { pattern: "1 x" } }, then: accept'),
+    'bgp.policies.p[0].match.asPath.pattern',
+    '"?" for any one',
+  ],
+  [policy('set: { med: "*2" }, then: accept'), 'bgp.policies.p[0].set.med', 'what to add to it'],
+  [policy('set: { prepend: 11 }, then: accept'), 'bgp.policies.p[0].set.prepend', '1 to 10'],
+  [
+    'bgp: { asn: 1, advertise: [{ prefix: pods, communities: [x] }] }',
+    'bgp.advertise[0].communities[0]',
+    'a community in quotes',
+  ],
+  ['bgp: { asn: 1, clusterId: "::1" }', 'bgp.clusterId', 'expected an IPv4 address'],
+  ['bgp: { asn: 1, gracefulRestart: { restartTime: 4096 } }', 'bgp.gracefulRestart.restartTime', '0 to 4095'],
   [
     'bgp: { asn: 1, peers: [{ name: a, address: 192.0.2.9, asn: 2 }, { name: a, address: 192.0.2.8, asn: 3 }] }',
     'bgp.peers[1].name',
