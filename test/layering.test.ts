@@ -23,8 +23,8 @@ const RULES: readonly { readonly from: string; readonly may: readonly string[] }
   // The control side's handle and the worker's entry: where the engine meets Linux through engine/device.
   { from: 'engine/', may: ['wire/', 'encap/', 'engine/'] },
   { from: 'routing/bgp/codec/', may: ['wire/'] },
-  { from: 'routing/rib/', may: ['wire/', 'routing/bgp/codec/'] },
-  { from: 'routing/policy/', may: ['wire/', 'routing/bgp/codec/', 'routing/rib/'] },
+  { from: 'routing/policy/', may: ['wire/', 'routing/bgp/codec/'] },
+  { from: 'routing/rib/', may: ['wire/', 'routing/bgp/codec/', 'routing/policy/'] },
   { from: 'routing/bgp/', may: ['wire/', 'sys/', 'routing/'] },
   { from: 'routing/', may: ['wire/', 'routing/', 'engine/paths.ts'] },
   { from: 'cni/', may: ['wire/', 'sys/'] },

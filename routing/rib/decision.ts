@@ -8,7 +8,7 @@
  */
 import type { Address } from '../../wire/address.ts';
 import { firstAs, pathLength } from '../bgp/codec/as-path.ts';
-import type { Attributes } from '../bgp/codec/attributes.ts';
+import { type Attributes, DEFAULT_LOCAL_PREF } from '../bgp/codec/attributes.ts';
 import { WellKnown } from '../bgp/codec/community.ts';
 
 /** What the process looks at; the RIBs' routes have these and more. */
@@ -29,8 +29,6 @@ export interface DecisionOptions {
   /** Compare MEDs also between routes of different neighbouring ASes. */
   readonly alwaysCompareMed?: boolean;
 }
-
-const DEFAULT_LOCAL_PREF = 100;
 
 interface Step {
   readonly name: string;

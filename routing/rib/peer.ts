@@ -49,7 +49,7 @@ export interface PeerOptions {
   readonly nextHopUnchanged?: boolean;
   /** How often the own AS may stand in a received path; default never. */
   readonly allowAsIn?: number;
-  /** External paths have to begin with the peer's AS (RFC 4271 section 6.3); not so behind a route server. */
+  /** External paths have to begin with the peer's AS (RFC 4271 section 6.3); default unless the peer is a route server. */
   readonly enforceFirstAs?: boolean;
   /** Private AS numbers (RFC 6996) but the peer's own are left out of paths towards it. */
   readonly removePrivate?: boolean;

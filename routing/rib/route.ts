@@ -19,8 +19,8 @@ export type Staleness = 'fresh' | 'stale' | 'longLivedStale';
 export interface RibRoute extends Candidate {
   /** After policy. */
   readonly attributes: RouteAttributes;
-  /** Its name; absent for routes made on this node. */
-  readonly peer?: string;
+  /** Its name; undefined for routes made on this node. */
+  readonly peer: string | undefined;
   readonly staleness: Staleness;
 }
 

@@ -67,6 +67,12 @@ export const pathHasAs = (path: AsPath, asn: number): boolean => path.some(({ as
 export const firstAs = (path: AsPath): number | undefined =>
   path[0]?.type === SegmentType.sequence ? path[0].asns[0] : undefined;
 
+/** The AS that made the route; undefined when the path is empty or ends with a set. */
+export const lastAs = (path: AsPath): number | undefined => {
+  const last = path.at(-1);
+  return last?.type === SegmentType.sequence ? last.asns.at(-1) : undefined;
+};
+
 /** Puts the own AS in front (RFC 4271 section 5.1.2 b). */
 export const prependAs = (path: AsPath, asn: number, times = 1): AsPath => {
   if (times === 0) return path;

@@ -38,6 +38,9 @@ export const Flag = { optional: 0x80, transitive: 0x40, partial: 0x20, extendedL
 export const Origin = { igp: 0, egp: 1, incomplete: 2 } as const;
 export type Origin = (typeof Origin)[keyof typeof Origin];
 
+/** What a route without LOCAL_PREF counts as. */
+export const DEFAULT_LOCAL_PREF = 100;
+
 export interface Aggregator {
   readonly asn: number;
   readonly address: Address;

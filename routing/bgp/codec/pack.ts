@@ -33,13 +33,10 @@ const UNREACH_HEAD = 3;
 const REACH_HEAD = 5;
 
 /** IPv4 routes with an IPv4 next hop go into the body, as every speaker reads them; all others into MP_REACH_NLRI. */
-export const packRoutes = (group: RouteGroup, coding: Coding): Packed => {
+export const packRoutes = (group: RouteGroup, coding: Coding, room = roomFor(group, coding)): Packed => {
   const { family, attributes, nextHop, linkLocal, nlri } = group;
-  const inBody = family === 4 && nextHop.family === 4;
+  const inBody = isInBody(group);
   const shared: Attributes = inBody ? { ...attributes, nextHop } : attributes;
-  const nextHopBytes = 4 * (nextHop.words.length + (linkLocal?.words.length ?? 0));
-  const around = HEADER_BYTES + BODY_BYTES + (inBody ? 0 : ATTRIBUTE_HEAD + REACH_HEAD + nextHopBytes);
-  const room = coding.maxLength - around - encodeAttributes(shared, coding).length;
   const { parts, unsendable } = cut(nlri, room, coding.addPath[family]);
   const updates = parts.map((part): Update => {
     if (inBody) return { withdrawn: [], attributes: shared, nlri: part };
@@ -48,6 +45,19 @@ export const packRoutes = (group: RouteGroup, coding: Coding): Packed => {
   });
   return { updates, unsendable };
 };
+
+/** Bytes that a message with these attributes leaves to prefixes; negative when it does not even hold them. */
+export const roomFor = (group: Omit<RouteGroup, 'nlri'>, coding: Coding): number => {
+  const { attributes, nextHop, linkLocal } = group;
+  const inBody = isInBody(group);
+  const nextHopBytes = 4 * (nextHop.words.length + (linkLocal?.words.length ?? 0));
+  const around = HEADER_BYTES + BODY_BYTES + (inBody ? 0 : ATTRIBUTE_HEAD + REACH_HEAD + nextHopBytes);
+  const shared: Attributes = inBody ? { ...attributes, nextHop } : attributes;
+  return coding.maxLength - around - encodeAttributes(shared, coding).length;
+};
+
+const isInBody = ({ family, nextHop }: Omit<RouteGroup, 'nlri'>): boolean =>
+  family === 4 && nextHop.family === 4;
 
 export const packWithdrawals = (family: Family, nlri: readonly Nlri[], coding: Coding): readonly Update[] => {
   const around = HEADER_BYTES + BODY_BYTES + (family === 4 ? 0 : ATTRIBUTE_HEAD + UNREACH_HEAD);

@@ -1,0 +1,159 @@
+/**
+ * Adj-RIB-In of all peers: what each announced, before policy and after. Says to the Loc-RIB what changed, and keeps
+ * quiet where an announcement changed nothing.
+ */
+import type { Prefix } from '../../wire/prefix.ts';
+import type { Nlri } from '../bgp/codec/family.ts';
+import type { AttributeSet, AttributeSets } from './attribute-sets.ts';
+import type { Hops } from './hops.ts';
+import { asLongLivedStale, importRoute, type Self } from './import.ts';
+import type { LocRib } from './loc-rib.ts';
+import { stalenessOf } from './loc-rib.ts';
+import { type PeerState, recall, remember } from './peer-state.ts';
+import type { ReceivedRoute, RouteAttributes } from './route.ts';
+import { Mark, type Table } from './table.ts';
+
+const NOT_FRESH = Mark.stale | Mark.longLived | Mark.unrefreshed;
+
+export class AdjRibIn {
+  readonly #self: Self;
+  readonly #sets: AttributeSets;
+  readonly #hops: Hops;
+  readonly #locRib: LocRib;
+
+  constructor(self: Self, sets: AttributeSets, hops: Hops, locRib: LocRib) {
+    this.#self = self;
+    this.#sets = sets;
+    this.#hops = hops;
+    this.#locRib = locRib;
+  }
+
+  /** False: it is one more than the peer may announce, and not kept. */
+  announce(state: PeerState, table: Table, { prefix, pathId = 0 }: Nlri, set: AttributeSet): boolean {
+    const { family } = table;
+    const row = table.prefixes.add(prefix);
+    let route = table.find(row, state.number, pathId);
+    if (route === 0) {
+      const limit = state.peer.options.maxPrefixes?.[family]?.limit;
+      if (limit !== undefined && state.received[family] >= limit) {
+        table.settle(row);
+        return false;
+      }
+      route = table.add(row, state.number, pathId);
+      state.received[family]++;
+    }
+    const wasLongLived = table.isMarked(route, Mark.longLived);
+    table.unmark(route, NOT_FRESH);
+    if (table.beforeId(route) === set.id && !wasLongLived) return true;
+    table.setBefore(route, set);
+    this.#renew(state, table, route, prefix);
+    return true;
+  }
+
+  withdraw(state: PeerState, table: Table, { prefix, pathId = 0 }: Nlri): void {
+    const row = table.prefixes.find(prefix);
+    const route = row === 0 ? 0 : table.find(row, state.number, pathId);
+    if (route !== 0) this.remove(state, table, route);
+  }
+
+  remove(state: PeerState, table: Table, route: number): void {
+    const row = table.prefixOfRoute(route);
+    const wasUsed = table.isMarked(route, Mark.used);
+    const wasAccepted = table.afterId(route) !== 0;
+    table.remove(route);
+    state.received[table.family]--;
+    if (wasAccepted) {
+      state.accepted[table.family]--;
+      this.#locRib.decide(table, row, 0, wasUsed);
+    }
+    table.settle(row);
+  }
+
+  /** Asks the policy again about all routes of a peer. */
+  renewAll(state: PeerState, table: Table): void {
+    for (const route of table.routes(state.number)) {
+      this.#renew(state, table, route, table.prefixes.prefixOf(table.prefixOfRoute(route)));
+    }
+  }
+
+  /** Of a peer's routes those with a mark, or all, are removed. */
+  removeAll(state: PeerState, table: Table, mark?: number): void {
+    for (const route of table.routes(state.number)) {
+      if (mark === undefined || table.isMarked(route, mark)) this.remove(state, table, route);
+    }
+  }
+
+  markAll(state: PeerState, table: Table, mark: number): void {
+    for (const route of table.routes(state.number)) table.mark(route, mark);
+  }
+
+  /** RFC 9494 section 4.2: stale routes become long-lived stale ones; those that forbid it go. */
+  prolong(state: PeerState, table: Table): void {
+    for (const route of table.routes(state.number)) {
+      if (!table.isMarked(route, Mark.stale)) continue;
+      const prefix = table.prefixes.prefixOf(table.prefixOfRoute(route));
+      const before = table.before(route).attributes;
+      const accepted = importRoute(before, prefix, state.peer, this.#self);
+      if (typeof accepted !== 'string' && typeof asLongLivedStale(accepted) === 'string') {
+        this.remove(state, table, route);
+        continue;
+      }
+      table.unmark(route, Mark.stale);
+      table.mark(route, Mark.longLived);
+      this.#renew(state, table, route, prefix);
+    }
+  }
+
+  *routes(state: PeerState, table: Table, when: 'before' | 'after'): IterableIterator<ReceivedRoute> {
+    for (const route of table.routes(state.number)) {
+      const prefix = table.prefixes.prefixOf(table.prefixOfRoute(route));
+      const before = table.before(route).attributes;
+      const after = table.after(route)?.attributes;
+      if (when === 'after' && after === undefined) continue;
+      const rejected = after === undefined ? this.whyRejected(state, before, prefix) : undefined;
+      yield {
+        prefix,
+        pathId: table.pathId.get(route),
+        attributes: when === 'after' && after !== undefined ? after : before,
+        staleness: stalenessOf(table, route),
+        ...(rejected !== undefined && { rejected }),
+      };
+    }
+  }
+
+  whyRejected(state: PeerState, before: RouteAttributes, prefix: Prefix): string {
+    const result = importRoute(before, prefix, state.peer, this.#self);
+    return typeof result === 'string' ? result : 'rejected';
+  }
+
+  #renew(state: PeerState, table: Table, route: number, prefix: Prefix): void {
+    const after = table.isMarked(route, Mark.longLived)
+      ? this.#asLongLived(state, table.before(route), prefix)
+      : this.#import(state, table.before(route), prefix);
+    const known = table.afterId(route);
+    if ((after?.id ?? 0) === known) return;
+    const wasUsed = table.isMarked(route, Mark.used);
+    if (after !== null) after.hop ??= this.#hops.retain(after.attributes.nextHop);
+    table.setAfter(route, after ?? undefined);
+    state.accepted[table.family] += (after === null ? 0 : 1) - (known === 0 ? 0 : 1);
+    this.#locRib.decide(table, table.prefixOfRoute(route), route, wasUsed);
+  }
+
+  #import(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet | null {
+    const known = recall(state.imports, before);
+    if (known !== undefined) return known;
+    const after = this.#intern(importRoute(before.attributes, prefix, state.peer, this.#self), before);
+    remember(state.imports, before, after);
+    return after;
+  }
+
+  #asLongLived(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet | null {
+    const accepted = importRoute(before.attributes, prefix, state.peer, this.#self);
+    return this.#intern(asLongLivedStale(accepted), before);
+  }
+
+  #intern(result: RouteAttributes | string, before: AttributeSet): AttributeSet | null {
+    if (typeof result === 'string') return null;
+    return result === before.attributes ? before : this.#sets.intern(result);
+  }
+}

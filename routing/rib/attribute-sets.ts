@@ -1,0 +1,165 @@
+/**
+ * Attribute sets, each there once whoever uses it: routes and Adj-RIB-Outs hold its number, which fits a column, and
+ * equal sets are one object, so that asking whether an announcement changes anything is one comparison. Uses are
+ * counted; a set without uses is forgotten, and its number given to another.
+ */
+import type { Address } from '../../wire/address.ts';
+import type { AsPath } from '../bgp/codec/as-path.ts';
+import { Rows } from './column.ts';
+import type { Hop } from './hops.ts';
+import type { RouteAttributes } from './route.ts';
+
+export interface AttributeSet {
+  readonly attributes: RouteAttributes;
+  /** 0 once forgotten: who remembers a set has to ask. */
+  readonly id: number;
+  /** Where its next hop is asked after; set by whom decides about its routes. */
+  hop?: Hop;
+}
+
+interface Counted extends AttributeSet {
+  id: number;
+  uses: number;
+  readonly hash: number;
+  /** With the same hash. */
+  next: Counted | undefined;
+}
+
+export class AttributeSets {
+  readonly #rows = new Rows();
+  readonly #byId: (Counted | undefined)[] = [];
+  readonly #byHash = new Map<number, Counted>();
+  readonly #onForgotten: (set: AttributeSet) => void;
+
+  constructor(onForgotten: (set: AttributeSet) => void) {
+    this.#onForgotten = onForgotten;
+  }
+
+  get size(): number {
+    return this.#byHash.size;
+  }
+
+  /** Not counted as a use: who keeps the number says `retain`, who does not keep it `forgetUnused`. */
+  intern(attributes: RouteAttributes): AttributeSet {
+    const hash = hashOf(attributes);
+    const first = this.#byHash.get(hash);
+    for (let set = first; set !== undefined; set = set.next) {
+      if (sameAttributes(set.attributes, attributes)) return set;
+    }
+    const set: Counted = { attributes, id: this.#rows.take(), uses: 0, hash, next: first };
+    this.#byHash.set(hash, set);
+    this.#byId[set.id] = set;
+    return set;
+  }
+
+  /** @param id of a set in use */
+  get(id: number): AttributeSet {
+    return this.#byId[id] as AttributeSet;
+  }
+
+  retain(set: AttributeSet): void {
+    (set as Counted).uses++;
+  }
+
+  /** @param id 0: nothing happens, so that what a column held can be given as it is */
+  release(id: number): void {
+    if (id === 0) return;
+    const set = this.#byId[id] as Counted;
+    set.uses--;
+    this.forgetUnused(set);
+  }
+
+  forgetUnused(set: AttributeSet): void {
+    const counted = set as Counted;
+    if (counted.uses > 0 || counted.id === 0) return;
+    this.#onForgotten(counted);
+    this.#byId[counted.id] = undefined;
+    this.#rows.giveBack(counted.id);
+    counted.id = 0;
+    const first = this.#byHash.get(counted.hash);
+    if (first !== counted) {
+      let before = first as Counted;
+      while (before.next !== counted) before = before.next as Counted;
+      before.next = counted.next;
+    } else if (counted.next === undefined) this.#byHash.delete(counted.hash);
+    else this.#byHash.set(counted.hash, counted.next);
+    counted.next = undefined;
+  }
+
+  /** Of each set in use how often it is: for tests, which count themselves. */
+  *uses(): IterableIterator<[id: number, uses: number]> {
+    for (const set of this.#byId) if (set !== undefined) yield [set.id, set.uses];
+  }
+}
+
+const mix = (hash: number, value: number): number => {
+  const mixed = Math.imul(hash ^ value, 0x9e3779b1);
+  return mixed ^ (mixed >>> 15);
+};
+
+const hashOf = (attributes: RouteAttributes): number => {
+  const { origin, asPath, nextHop, med, localPref, communities, ...rest } = attributes;
+  let hash = mix(origin ?? 3, med ?? -1);
+  hash = mix(hash, localPref ?? -1);
+  for (const word of nextHop.words) hash = mix(hash, word);
+  for (const { asns } of asPath ?? []) for (const asn of asns) hash = mix(hash, asn);
+  for (const community of communities ?? []) hash = mix(hash, community);
+  for (const key in rest) hash = mixAny(hash, rest[key as keyof typeof rest]);
+  return hash;
+};
+
+/** Values made of objects, arrays and bytes. Their order counts, as it does where they are compared. */
+const mixAny = (hash: number, value: unknown): number => {
+  // 48 bits, of which the high ones may be all that differ.
+  if (typeof value === 'number') return mix(mix(hash, value), value / 0x1_0000_0000);
+  if (typeof value !== 'object' || value === null) return hash;
+  return Object.values(value).reduce<number>(mixAny, hash);
+};
+
+/** The same for a receiver; absent and undefined are one. */
+export const sameAttributes = (a: RouteAttributes, b: RouteAttributes): boolean =>
+  a === b ||
+  (a.origin === b.origin &&
+    a.med === b.med &&
+    a.localPref === b.localPref &&
+    a.atomicAggregate === b.atomicAggregate &&
+    a.onlyToCustomer === b.onlyToCustomer &&
+    sameAddress(a.nextHop, b.nextHop) &&
+    sameAddress(a.linkLocal, b.linkLocal) &&
+    samePath(a.asPath, b.asPath) &&
+    sameNumbers(a.communities, b.communities) &&
+    same(a.largeCommunities, b.largeCommunities) &&
+    same(a.extendedCommunities, b.extendedCommunities) &&
+    same(a.clusterList, b.clusterList) &&
+    same(a.originatorId, b.originatorId) &&
+    same(a.aggregator, b.aggregator) &&
+    same(a.tunnels, b.tunnels) &&
+    same(a.unknown, b.unknown));
+
+const sameNumbers = (a: readonly number[] | undefined, b: readonly number[] | undefined): boolean => {
+  if (a === b) return true;
+  if (a === undefined || b === undefined || a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+};
+
+const sameAddress = (a: Address | undefined, b: Address | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && sameNumbers(a.words, b.words));
+
+const samePath = (a: AsPath | undefined, b: AsPath | undefined): boolean => {
+  if (a === b) return true;
+  if (a === undefined || b === undefined || a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i].type !== b[i].type || !sameNumbers(a[i].asns, b[i].asns)) return false;
+  }
+  return true;
+};
+
+/** Values made of objects, arrays and bytes: for what is rare or short. */
+const same = (a: unknown, b: unknown): boolean => {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const [ours, theirs] = [Object.entries(a), Object.entries(b)];
+  const values: Readonly<Record<string, unknown>> = Object.fromEntries(theirs);
+  return ours.length === theirs.length && ours.every(([key, value]) => same(value, values[key]));
+};

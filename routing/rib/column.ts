@@ -1,0 +1,70 @@
+/**
+ * One number a row, in pages that exist once a row of theirs is written: a million rows cost four bytes each and no
+ * garbage collection, and a column in which few rows say something costs little.
+ */
+const PAGE_BITS = 12;
+const PAGE_ROWS = 1 << PAGE_BITS;
+const IN_PAGE = PAGE_ROWS - 1;
+
+/** Rows that were never written are 0. */
+export class Column {
+  readonly #pages: (Uint32Array | undefined)[] = [];
+
+  get(row: number): number {
+    const page = this.#pages[row >>> PAGE_BITS];
+    return page === undefined ? 0 : page[row & IN_PAGE];
+  }
+
+  set(row: number, value: number): void {
+    const at = row >>> PAGE_BITS;
+    let page = this.#pages[at];
+    if (page === undefined) {
+      if (value === 0) return;
+      // No holes, which would make every access slower.
+      while (this.#pages.length <= at) this.#pages.push(undefined);
+      page = new Uint32Array(PAGE_ROWS);
+      this.#pages[at] = page;
+    }
+    page[row & IN_PAGE] = value;
+  }
+
+  /** Every row that is not 0. */
+  *[Symbol.iterator](): IterableIterator<[row: number, value: number]> {
+    for (const [at, page] of this.#pages.entries()) {
+      if (page === undefined) continue;
+      for (let i = 0; i < PAGE_ROWS; i++) if (page[i] !== 0) yield [(at << PAGE_BITS) | i, page[i]];
+    }
+  }
+}
+
+/** A set of rows, a bit each. */
+export class RowSet {
+  readonly #words = new Column();
+
+  has(row: number): boolean {
+    return ((this.#words.get(row >>> 5) >>> (row & 31)) & 1) !== 0;
+  }
+
+  add(row: number): void {
+    this.#words.set(row >>> 5, (this.#words.get(row >>> 5) | (1 << (row & 31))) >>> 0);
+  }
+
+  delete(row: number): void {
+    this.#words.set(row >>> 5, (this.#words.get(row >>> 5) & ~(1 << (row & 31))) >>> 0);
+  }
+}
+
+/** Row numbers from 1 on; those given back are given out again first, so that columns stay dense. */
+export class Rows {
+  /** Every row ever given out is below. */
+  end = 1;
+  readonly #free: number[] = [];
+
+  take(): number {
+    return this.#free.pop() ?? this.end++;
+  }
+
+  giveBack(row: number): void {
+    this.#free.push(row);
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * The next hops in use, each with the cost of the way to it, asked for once and again when it may have changed.
+ * Link-local ones are on the link they were learned from, and cost nothing.
+ */
+import type { Address } from '../../wire/address.ts';
+
+export interface Hop {
+  readonly address: Address;
+  /** Undefined: it does not resolve. */
+  readonly cost: number | undefined;
+}
+
+interface Counted extends Hop {
+  cost: number | undefined;
+  uses: number;
+}
+
+/** Undefined: it does not resolve. */
+export type Resolve = (nextHop: Address) => number | undefined;
+
+export class Hops {
+  readonly #resolve: Resolve;
+  readonly #byAddress = new Map<string, Counted>();
+
+  constructor(resolve: Resolve) {
+    this.#resolve = resolve;
+  }
+
+  /** One use more. */
+  retain(address: Address): Hop {
+    const key = keyOf(address);
+    let hop = this.#byAddress.get(key);
+    if (hop === undefined) {
+      hop = { address, cost: this.#cost(address), uses: 0 };
+      this.#byAddress.set(key, hop);
+    }
+    hop.uses++;
+    return hop;
+  }
+
+  release(hop: Hop): void {
+    const counted = hop as Counted;
+    counted.uses--;
+    if (counted.uses === 0) this.#byAddress.delete(keyOf(counted.address));
+  }
+
+  /** Asks again. @param addresses all, when absent @returns those whose cost is another now */
+  refresh(addresses?: readonly Address[]): ReadonlySet<Hop> {
+    const asked =
+      addresses === undefined
+        ? this.#byAddress.values()
+        : addresses.flatMap((address) => this.#byAddress.get(keyOf(address)) ?? []);
+    const changed = new Set<Hop>();
+    for (const hop of asked) {
+      const cost = this.#cost(hop.address);
+      if (cost === hop.cost) continue;
+      hop.cost = cost;
+      changed.add(hop);
+    }
+    return changed;
+  }
+
+  #cost(address: Address): number | undefined {
+    return isLinkLocal(address) ? 0 : this.#resolve(address);
+  }
+}
+
+const keyOf = ({ words }: Address): string => words.join('.');
+
+/** fe80::/10 */
+export const isLinkLocal = ({ family, words }: Address): boolean => family === 6 && words[0] >>> 22 === 0x3fa;
+
+/** 0.0.0.0 or ::. */
+export const isUnspecified = ({ words }: Address): boolean => words.every((word) => word === 0);

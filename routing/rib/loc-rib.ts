@@ -1,0 +1,132 @@
+/** Loc-RIB: decides about a prefix when something of it changed, and says what follows. */
+import type { Address } from '../../wire/address.ts';
+import type { Prefix } from '../../wire/prefix.ts';
+import type { Family } from '../bgp/codec/family.ts';
+import type { AdjRibOut } from './adj-rib-out.ts';
+import { compareRoutes, type DecisionOptions, decide, equalRoutes } from './decision.ts';
+import type { PeerState } from './peer-state.ts';
+import type { LocalRoute, RibRoute, RouteAttributes, Staleness } from './route.ts';
+import { Mark, type Table } from './table.ts';
+
+export interface LocRibOptions {
+  readonly routerId: Address;
+  readonly decision: DecisionOptions;
+  /** How many routes may share traffic. */
+  readonly maxPaths: number;
+  readonly peerOf: (number: number) => PeerState | undefined;
+  readonly onBest: (prefix: Prefix, routes: readonly RibRoute[]) => void;
+}
+
+/** A route as the decision sees it: made when it is asked for, from the columns. */
+export class Contender implements RibRoute {
+  readonly route: number;
+  readonly attributes: RouteAttributes;
+  readonly source: 'local' | 'external' | 'internal';
+  readonly routerId: Address;
+  readonly peerAddress: Address;
+  readonly pathId: number;
+  readonly nextHopCost: number | undefined;
+  readonly peer: string | undefined;
+  readonly staleness: Staleness;
+
+  /** @param from absent: made on this node */
+  constructor(table: Table, route: number, from: PeerState | undefined, routerId: Address) {
+    const set = table.after(route);
+    if (set === undefined) throw new RangeError(`route ${route} was rejected`);
+    this.route = route;
+    this.attributes = set.attributes;
+    this.source = from === undefined ? 'local' : from.peer.source;
+    this.routerId = from === undefined ? routerId : from.peer.routerId;
+    this.peerAddress = from === undefined ? routerId : from.peer.address;
+    this.pathId = table.pathId.get(route);
+    this.nextHopCost = from === undefined ? 0 : set.hop?.cost;
+    this.peer = from?.peer.name;
+    this.staleness = stalenessOf(table, route);
+  }
+}
+
+export const stalenessOf = (table: Table, route: number): Staleness => {
+  if (table.isMarked(route, Mark.longLived)) return 'longLivedStale';
+  return table.isMarked(route, Mark.stale) ? 'stale' : 'fresh';
+};
+
+export class LocRib {
+  /** Whom to tell. */
+  readonly outs: Readonly<Record<Family, Set<AdjRibOut>>> = { 4: new Set(), 6: new Set() };
+  /** While the node itself restarts nothing is decided (RFC 4724 section 4.1). */
+  deferred = false;
+  readonly #options: LocRibOptions;
+
+  constructor(options: LocRibOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param route whose attributes changed; 0: one is gone, or it was their next hops
+   * @param wasUsed what changed shared traffic until now
+   */
+  decide(table: Table, row: number, route: number, wasUsed: boolean): void {
+    if (this.deferred) return;
+    const before = table.best.get(row);
+    const chosen = this.#choose(this.contenders(table, row));
+    const best = chosen[0]?.route ?? 0;
+    let changed = wasUsed || best !== before;
+    for (let one = table.first(row); one !== 0; one = table.next(one)) {
+      const isUsed =
+        one === best || (chosen.length > 1 && chosen.some((contender) => contender.route === one));
+      if (isUsed && one === route) changed = true;
+      if (isUsed === table.isMarked(one, Mark.used)) continue;
+      changed = true;
+      if (isUsed) table.mark(one, Mark.used);
+      else table.unmark(one, Mark.used);
+    }
+    table.best.set(row, best);
+    if (changed) this.#options.onBest(table.prefixes.prefixOf(row), chosen);
+    const isOther = best !== before || (best !== 0 && best === route);
+    for (const out of this.outs[table.family]) if (isOther || out.addPath) out.touch(row);
+  }
+
+  /** Those with a next hop that resolves, and those without. */
+  contenders(table: Table, row: number): Contender[] {
+    const all: Contender[] = [];
+    for (let route = table.first(row); route !== 0; route = table.next(route)) {
+      if (table.afterId(route) !== 0) all.push(this.contender(table, route));
+    }
+    return all;
+  }
+
+  contender(table: Table, route: number): Contender {
+    const { routerId, peerOf } = this.#options;
+    return new Contender(table, route, peerOf(table.peer.get(route)), routerId);
+  }
+
+  /** For ADD-PATH: all that could be used, best first. */
+  ranked(table: Table, row: number): Contender[] {
+    const best = table.best.get(row);
+    const rank = (a: Contender, b: Contender): number => {
+      if (a.route === best) return -1;
+      return b.route === best ? 1 : compareRoutes(a, b, this.#options.decision).order;
+    };
+    return this.contenders(table, row)
+      .filter(({ nextHopCost }) => nextHopCost !== undefined)
+      .sort(rank);
+  }
+
+  *routes(tables: readonly Table[]): IterableIterator<LocalRoute> {
+    for (const table of tables) {
+      for (const [row] of table.best) {
+        const routes = this.#choose(this.contenders(table, row));
+        if (routes.length > 0) yield { prefix: table.prefixes.prefixOf(row), routes };
+      }
+    }
+  }
+
+  #choose(contenders: readonly Contender[]): readonly Contender[] {
+    if (contenders.length === 0) return contenders;
+    if (contenders.length === 1) return contenders[0].nextHopCost === undefined ? [] : contenders;
+    const { decision, maxPaths } = this.#options;
+    const { best } = decide(contenders, decision);
+    if (best === undefined) return [];
+    return maxPaths > 1 ? equalRoutes(best, contenders, decision).slice(0, maxPaths) : [best];
+  }
+}

@@ -1,0 +1,79 @@
+/** A peer as the RIBs keep it while its session is up, and after that as long as routes of it are kept. */
+import type { Family } from '../bgp/codec/family.ts';
+import { asksForPrefix } from '../policy/match.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { AdjRibOut } from './adj-rib-out.ts';
+import type { AttributeSet } from './attribute-sets.ts';
+import type { RibPeer } from './peer.ts';
+
+export const FAMILIES = [4, 6] as const satisfies readonly Family[];
+
+/** Milliseconds of the caller's clock, by family; absent: nothing is waited for. */
+export type Deadlines = { 4?: number; 6?: number };
+
+/** Null: rejected. */
+export type Memo = Map<AttributeSet, AttributeSet | null>;
+
+/** What is remembered is asked for mostly at once again; beyond so many it is not worth its memory. */
+const MEMO_MAX = 1 << 14;
+
+export class PeerState {
+  /** In the column of routes' peers; 0 is this node. */
+  readonly number: number;
+  peer: RibPeer;
+  isUp = true;
+  readonly outs: { 4?: AdjRibOut; 6?: AdjRibOut } = {};
+  /** Routes in Adj-RIB-In, and of these the ones that policy let pass. */
+  readonly received = { 4: 0, 6: 0 };
+  readonly accepted = { 4: 0, 6: 0 };
+  readonly warned = { 4: false, 6: false };
+
+  /** Until when the peer has to be back, or, when it is, to have announced its routes again. */
+  readonly staleUntil: Deadlines = {};
+  readonly longLivedUntil: Deadlines = {};
+  /** How long its routes are kept as long-lived stale ones, seconds. */
+  longLivedSeconds: Deadlines = {};
+  readonly refreshUntil: Deadlines = {};
+
+  /** What import and export come to by attribute set; undefined: the policy also asks for prefixes. */
+  imports: Memo | undefined;
+  /** By the number of the peer that the route came from. */
+  exports: Map<number, Memo> | undefined;
+
+  constructor(number: number, peer: RibPeer) {
+    this.number = number;
+    this.peer = peer;
+    this.forget();
+  }
+
+  /** Something that import or export depend on has changed. */
+  forget(): void {
+    this.imports = dependsOnPrefix(this.peer.import) ? undefined : new Map();
+    this.exports = dependsOnPrefix(this.peer.export) ? undefined : new Map();
+  }
+
+  exportsFrom(peer: number): Memo | undefined {
+    if (this.exports === undefined) return undefined;
+    let memo = this.exports.get(peer);
+    if (memo === undefined) {
+      memo = new Map();
+      this.exports.set(peer, memo);
+    }
+    return memo;
+  }
+}
+
+const dependsOnPrefix = (policy: Policy | undefined): boolean =>
+  policy !== undefined && asksForPrefix(policy);
+
+/** Undefined: not known; a set that was forgotten since does not count. */
+export const recall = (memo: Memo | undefined, set: AttributeSet): AttributeSet | null | undefined => {
+  const known = memo?.get(set);
+  return known?.id === 0 ? undefined : known;
+};
+
+export const remember = (memo: Memo | undefined, set: AttributeSet, result: AttributeSet | null): void => {
+  if (memo === undefined) return;
+  if (memo.size >= MEMO_MAX) memo.clear();
+  memo.set(set, result);
+};
