@@ -1,167 +1,147 @@
 /**
- * The comparisons of `weft bench fabric`: a work, who takes part, and what is to be reached. In each, contestants are
- * taken in turn, the order reversed from pair to pair, and what counts is the ratio within a pair: what else goes on on
- * the machine meets both.
+ * How the table is measured: row by row, in rounds in which every contestant takes its turn, the order reversed from round
+ * to round. What counts is the ratio within a round: what else goes on on the machine meets all. What others disturbed is
+ * measured again. Everything goes to the journal, and what is there already is not measured.
  */
-import type { Run } from '../../lab/run.ts';
-import { median, type Summary, summarize } from '../statistics.ts';
-import { build, type Contestant, type ContestantName, type UnderlayOptions } from './contestants.ts';
-import { residentBytes } from './process-usage.ts';
-import { roundTrip, tcp, type UdpWork, udp, udpWithoutLoss } from './work.ts';
+import { median } from '../statistics.ts';
+import { Arena } from './arena.ts';
+import { type ContestantName, missing } from './contestants/contestants.ts';
+import type { Journal, Measurement } from './journal.ts';
+import { readMachine, usageBetween } from './meter.ts';
+import { type Setting, settingKey } from './setting.ts';
+import { type Level, REFERENCE, type Row } from './table.ts';
+import { udp } from './works.ts';
 
-export interface Comparison {
-  readonly id: string;
-  readonly title: string;
-  readonly unit: string;
-  readonly wire: boolean;
-  readonly against: ContestantName;
-  readonly candidate: ContestantName;
-  /** Ratio candidate / against to be reached, at least or at most. */
-  readonly target: { readonly atLeast: number } | { readonly atMost: number };
-  measure(contestant: Contestant): Promise<number>;
+/** More than this share of the machine taken by others, and a measurement is not believed. */
+export const FOREIGN_LIMIT = 0.05;
+export interface Effort {
+  readonly rounds: number;
+  /** Of each measurement. */
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  /** How often one is made at most that others disturb: the least disturbed counts in the end, and is marked. */
+  readonly attempts: number;
 }
 
-const SECONDS = 2;
-const SMALL: UdpWork = { size: 64, flows: 1, seconds: 1.5 };
+export const efforts = {
+  quick: { rounds: 3, seconds: 1, warmUpSeconds: 0.5, attempts: 1 },
+  standard: { rounds: 5, seconds: 1.5, warmUpSeconds: 1.5, attempts: 2 },
+  full: { rounds: 7, seconds: 2, warmUpSeconds: 2, attempts: 3 },
+} as const satisfies Record<Level, Effort>;
 
-export const comparisons: readonly Comparison[] = [
-  {
-    id: 'tcp1-wire',
-    title: 'TCP 1 stream, wire underlay',
-    unit: 'Gbit/s',
-    wire: true,
-    against: 'kernel-vxlan',
-    candidate: 'weft',
-    target: { atLeast: 1.1 },
-    measure: (contestant) => tcp(contestant, 1, SECONDS),
-  },
-  {
-    id: 'tcp1',
-    title: 'TCP 1 stream, offloading underlay',
-    unit: 'Gbit/s',
-    wire: false,
-    against: 'kernel-vxlan',
-    candidate: 'weft',
-    target: { atLeast: 0.8 },
-    measure: (contestant) => tcp(contestant, 1, SECONDS),
-  },
-  {
-    id: 'tcp1-one-by-one',
-    title: 'TCP 1 stream, one packet a call',
-    unit: 'Gbit/s',
-    wire: false,
-    against: 'one-by-one',
-    candidate: 'weft',
-    target: { atLeast: 6 },
-    measure: (contestant) => tcp(contestant, 1, SECONDS),
-  },
-  {
-    id: 'udp64',
-    title: 'UDP 64 B, 1 flow, delivered under overload',
-    unit: 'kpps',
-    wire: false,
-    against: 'kernel-vxlan',
-    candidate: 'weft',
-    target: { atLeast: 3 },
-    measure: async (contestant) => (await udp(contestant, SMALL, 0)).delivered / 1000,
-  },
-  {
-    id: 'udp64-without-loss',
-    title: 'UDP 64 B, 1 flow, without loss',
-    unit: 'kpps',
-    wire: false,
-    against: 'kernel-vxlan',
-    candidate: 'weft',
-    target: { atLeast: 2.5 },
-    measure: async (contestant) => (await udpWithoutLoss(contestant, SMALL)) / 1000,
-  },
-  {
-    id: 'rtt',
-    title: 'Round trip p50',
-    unit: 'µs',
-    wire: false,
-    against: 'kernel-vxlan',
-    candidate: 'weft',
-    target: { atMost: 1.5 },
-    measure: async (contestant) => (await roundTrip(contestant, 1)).p50,
-  },
-];
-
-export interface Result {
-  readonly comparison: Omit<Comparison, 'measure'>;
-  readonly against: Summary;
-  readonly candidate: Summary;
-  readonly ratio: Summary;
-  readonly reached: boolean;
-  /** Of the candidate's processes, bytes each, after the work. */
-  readonly residentBytes: readonly number[];
+export interface Plan extends Effort {
+  readonly rows: readonly Row[];
+  /** Milliseconds of performance.now() after which nothing more is begun. */
+  readonly until: number;
 }
 
-/** Contestants that are up and warm, by name and kind of underlay: built when first needed. */
-export class Arena {
-  readonly #run: Run;
-  readonly #workers: number;
-  readonly #mtu: number;
-  readonly #built = new Map<string, Promise<Contestant>>();
-
-  constructor(run: Run, workers: number, mtu: number) {
-    this.#run = run;
-    this.#workers = workers;
-    this.#mtu = mtu;
-  }
-
-  get(name: ContestantName, wire: boolean): Promise<Contestant> {
-    const label = `${name.replaceAll('-', '')}${wire ? 'w' : ''}`;
-    const underlay: UnderlayOptions = { mtu: this.#mtu, wire };
-    const known = this.#built.get(label);
-    if (known) return known;
-    const built = build(this.#run, name, label, underlay, { workers: this.#workers }).then(warmUp);
-    this.#built.set(label, built);
-    return built;
-  }
+export interface Progress {
+  /** Measurements done and in all. */
+  readonly done: number;
+  readonly all: number;
+  readonly row: Row;
+  readonly contestant: ContestantName;
+  readonly round: number;
+  readonly rounds: number;
 }
 
-/**
- * Some traffic before anything is measured, the same for all: a virtual machine compiles what it runs often, and TCP
- * keeps what it learnt about a destination. A service that runs for weeks is not measured in its first second.
- */
-async function warmUp(contestant: Contestant): Promise<Contestant> {
-  await tcp(contestant, 1, SECONDS);
-  await udp(contestant, SMALL, 0);
-  return contestant;
+interface Turn {
+  readonly row: Row;
+  readonly contestant: ContestantName;
+  readonly round: number;
 }
 
-/** Takes `pairs` pairs. @param progress called before each measurement */
-export async function compare(
-  arena: Arena,
-  comparison: Comparison,
-  pairs: number,
-  progress: (pair: number, name: ContestantName, last: number | undefined) => void,
-): Promise<Result> {
-  const against = await arena.get(comparison.against, comparison.wire);
-  const candidate = await arena.get(comparison.candidate, comparison.wire);
-  const figures = { against: [] as number[], candidate: [] as number[] };
-  let last: number | undefined;
-  for (let pair = 0; pair < pairs; pair++) {
-    const order = pair % 2 === 0 ? (['against', 'candidate'] as const) : (['candidate', 'against'] as const);
-    for (const side of order) {
-      const contestant = side === 'against' ? against : candidate;
-      progress(pair, contestant.name, last);
-      last = await comparison.measure(contestant);
-      figures[side].push(last);
+export const roundsOf = (row: Row, plan: Pick<Plan, 'rounds'>): number => row.rounds ?? plan.rounds;
+
+/** Whose turn it is, one after the other; those that are not there do not take part. */
+export function turnsOf(row: Row, rounds: number, absent: (name: ContestantName) => boolean): Turn[] {
+  const present = row.contestants.filter((name) => !absent(name));
+  return Array.from({ length: rounds }, (_, round) => {
+    const order = round % 2 === 0 ? present : [...present].reverse();
+    return order.map((contestant) => ({ row, contestant, round }));
+  }).flat();
+}
+
+/** @returns whether all is measured: `until` may have come before */
+export async function measureAll(
+  plan: Plan,
+  journal: Journal,
+  progress: (at: Progress) => void,
+): Promise<boolean> {
+  const absent = (name: ContestantName) => missing(name) !== undefined;
+  const turns = plan.rows.flatMap((row) => turnsOf(row, roundsOf(row, plan), absent));
+  const isDone = ({ row, contestant, round }: Turn) => journal.has(row.id, contestant, round);
+  for (const [setting, group] of groupBySetting(turns)) {
+    const left = group.filter((turn) => !isDone(turn));
+    if (left.length === 0) continue;
+    const arena = new Arena(setting, plan.warmUpSeconds);
+    try {
+      for (const turn of left) {
+        if (performance.now() > plan.until) return false;
+        const { row, contestant, round } = turn;
+        const done = turns.filter(isDone).length;
+        progress({ done, all: turns.length, row, contestant, round, rounds: roundsOf(row, plan) });
+        journal.add(await take(arena, turn, plan, journal));
+      }
+    } finally {
+      await arena.close();
     }
   }
-  const ratios = figures.candidate.map((value, pair) => value / figures.against[pair]);
-  const { measure: _, ...described } = comparison;
-  return {
-    comparison: described,
-    against: summarize(figures.against),
-    candidate: summarize(figures.candidate),
-    ratio: summarize(ratios),
-    reached: reaches(comparison, median(ratios)),
-    residentBytes: candidate.processes.map(residentBytes),
-  };
+  return true;
 }
 
-const reaches = ({ target }: Comparison, ratio: number): boolean =>
-  'atLeast' in target ? ratio >= target.atLeast : ratio <= target.atMost;
+/** By setting, in the order in which settings first come. */
+function groupBySetting(turns: readonly Turn[]): Map<Setting, Turn[]> {
+  const settings = new Map<string, Setting>();
+  const groups = new Map<Setting, Turn[]>();
+  for (const turn of turns) {
+    const key = settingKey(turn.row.setting);
+    const setting = settings.get(key) ?? turn.row.setting;
+    settings.set(key, setting);
+    groups.set(setting, [...(groups.get(setting) ?? []), turn]);
+  }
+  return groups;
+}
+
+async function take(arena: Arena, turn: Turn, plan: Plan, journal: Journal): Promise<Measurement> {
+  const { row, contestant, round } = turn;
+  const described = { row: row.id, contestant, round };
+  let best: Measurement | undefined;
+  let failure = '';
+  // What failed is tried again as well, even where disturbances are taken as they are.
+  for (let attempt = 0; attempt < Math.max(plan.attempts, failure ? 2 : 1); attempt++) {
+    try {
+      const seconds = Math.min(plan.seconds, row.seconds ?? plan.seconds);
+      const halfLoad = () => halfLoadOf(arena, journal, plan);
+      const pods = await arena.get(contestant);
+      const before = readMachine();
+      const figures = await row.work(pods, { seconds, halfLoad });
+      const { foreign } = usageBetween(before, readMachine());
+      const one: Measurement = { ...described, figures, foreign, rejected: attempt };
+      if (foreign <= FOREIGN_LIMIT) return one;
+      if (!best || foreign < best.foreign) best = one;
+    } catch (error) {
+      failure = (error as Error).message;
+      await arena.restartLoad(contestant);
+    }
+  }
+  if (best) return { ...best, rejected: plan.attempts - 1 };
+  return { ...described, failure, foreign: 0, rejected: 0 };
+}
+
+const TRIALS = 3;
+
+/** Half of what the reference carries of small datagrams in this setting, measured once a run. */
+async function halfLoadOf(arena: Arena, journal: Journal, plan: Plan): Promise<number> {
+  const key = settingKey(arena.setting);
+  const known = journal.halfLoad(key);
+  if (known !== undefined) return known;
+  const reference = await arena.get(REFERENCE);
+  const carried: number[] = [];
+  for (let trial = 0; trial < TRIALS; trial++) {
+    carried.push((await udp(reference, { size: 64, flows: 1 }, 0, plan.seconds)).delivered);
+  }
+  const halfLoad = Math.round(median(carried) / 2);
+  journal.addHalfLoad(key, halfLoad);
+  return halfLoad;
+}

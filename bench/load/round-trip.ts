@@ -9,6 +9,7 @@ import { encodeSockaddr, SOCKADDR_SIZE } from '../../sys/sockaddr.ts';
 import { udpSocket } from '../../sys/socket.ts';
 import { SocketLevel, SocketOption } from '../../sys/socket-options.ts';
 import { type Address, addressToBytes } from '../../wire/address.ts';
+import { Histogram } from './histogram.ts';
 
 const SIZE = 64;
 
@@ -54,21 +55,27 @@ export function measureRoundTrips({ to, port, seconds }: RoundTripOptions): Roun
   check(libc.connect(fd, sockaddr, length), 'connect', 'connecting to the echo');
   const wait = new Uint8Array(new BigInt64Array([0n, 200_000n]).buffer); // struct timeval
   libc.setsockopt(fd, SocketLevel.socket, SocketOption.receiveTimeout, wait, wait.length);
-  const payload = new Uint8Array(SIZE);
+  const question = new Uint8Array(SIZE);
+  const asked = new DataView(question.buffer);
   const answer = new Uint8Array(2048);
-  const times: number[] = [];
+  const answered = new DataView(answer.buffer);
+  const times = new Histogram();
   let lost = 0;
+  let number = 0;
   const end = performance.now() + seconds * 1000;
   for (let before = performance.now(); before < end; ) {
-    libc.send(fd, payload, SIZE, 0);
-    const got = libc.recv(fd, answer, answer.length, 0);
+    asked.setFloat64(0, ++number);
+    libc.send(fd, question, SIZE, 0);
+    let got: number;
+    // What was given up may still come, and is no answer to what was asked since.
+    do got = libc.recv(fd, answer, answer.length, 0);
+    while (got > 0 && answered.getFloat64(0) !== number);
     const after = performance.now();
-    if (got > 0) times.push((after - before) * 1000);
+    if (got > 0) times.add((after - before) * 1000);
     else lost++;
     before = after;
   }
   libc.close(fd);
-  times.sort((a, b) => a - b);
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
-  return { count: times.length, lost, p50: at(0.5), p99: at(0.99), p999: at(0.999) };
+  const [p50, p99, p999] = [0.5, 0.99, 0.999].map((share) => times.quantile(share));
+  return { count: times.count, lost, p50, p99, p999 };
 }

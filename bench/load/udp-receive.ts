@@ -11,7 +11,7 @@ import { messageArena } from './arena.ts';
 export interface ReceiveOptions {
   readonly family: 4 | 6;
   readonly port: number;
-  /** Ends after so many seconds, or when nothing has come for half a second after the first datagram. */
+  /** Ends after so many seconds, or when nothing has come for a quarter of a second after the first datagram. */
   readonly seconds: number;
 }
 
@@ -27,7 +27,7 @@ export interface Received {
 const BATCH = 64;
 const LARGEST = 9216;
 const RECEIVE_BUFFER = 32 << 20;
-const QUIET_MS = 500;
+const QUIET_MS = 250;
 
 /** @param ready called when the socket is open */
 export function receiveUdp({ family, port, seconds }: ReceiveOptions, ready: () => void): Received {

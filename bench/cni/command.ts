@@ -1,0 +1,53 @@
+/** `weft bench cni`: executions of the plugin, and how they are shown. */
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { table } from '../../control/text.ts';
+import { Run } from '../../lab/run.ts';
+import { figure, spread } from '../figures.ts';
+import { count } from '../options.ts';
+import { type Comparison, compareCni } from './suite.ts';
+
+export interface CniOptions {
+  readonly rounds: number;
+  readonly plugins: string;
+  readonly json?: boolean;
+}
+
+/** Folder of the reference plugins. */
+export const PLUGINS = '/usr/lib/cni';
+
+export function cniCommand(): Command {
+  return new Command('cni')
+    .description('executions of the CNI plugin, beside those of bridge and ptp with host-local, in turn')
+    .addOption(new Option('--rounds <n>', 'rounds of 50 pods').default(5).argParser(count))
+    .option('--plugins <folder>', 'of the reference plugins', PLUGINS)
+    .option('--json', 'one JSON document instead of text')
+    .action(async (options: CniOptions) => {
+      const results = await runCni(options);
+      process.stdout.write(`${options.json ? JSON.stringify(results) : cniText(results)}\n`);
+    });
+}
+
+export async function runCni({ plugins, rounds }: CniOptions): Promise<Comparison[]> {
+  const run = new Run();
+  try {
+    return await compareCni(run, resolve(plugins), rounds, (text) => process.stderr.write(`${text}\n`));
+  } finally {
+    await run.close();
+  }
+}
+
+function cniText(results: readonly Comparison[]): string {
+  const header = ['verb', 'against', 'its ms', "weft's ms", 'ratio', 'spread', 'to reach', ''];
+  const rows = results.map(({ what, against, reference, weft, ratio, atMost, reached }) => [
+    what,
+    against,
+    figure(reference),
+    figure(weft),
+    ratio.median.toFixed(2),
+    spread(ratio),
+    `≤ ${atMost}`,
+    reached ? 'reached' : 'missed',
+  ]);
+  return table(header, rows);
+}

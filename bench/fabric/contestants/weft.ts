@@ -1,0 +1,38 @@
+/** Weft itself: the real `weft node` on both nodes, with one of its encapsulations. */
+import { WeftNode, type WeftNodeOptions } from '../../../lab/weft-node.ts';
+import { CIDRS, PODS, SIDES, type Site, UNDERLAY } from './site.ts';
+
+export type Encapsulation = 'vxlan' | 'ipip' | 'direct';
+
+/** @param workers of each node; default: as the setting says */
+export const weft =
+  (type: Encapsulation, workers?: number) =>
+  async (site: Site): Promise<number[]> =>
+    (await startWeft(site, type, workers)).map(({ pid }) => pid);
+
+export async function startWeft(
+  { run, pods, nodes, setting }: Site,
+  type: Encapsulation,
+  workers = setting.workers,
+  options: Omit<WeftNodeOptions, 'config'> = {},
+): Promise<WeftNode[]> {
+  const started: WeftNode[] = [];
+  const { family } = setting;
+  for (const i of SIDES) {
+    if (type === 'direct' && family === 6) nodes[i].ip(`addr add fd00:77::${i + 1}/64 dev underlay nodad`);
+    const sixth = type === 'direct' && family === 6;
+    const node = await WeftNode.start(run, nodes[i], {
+      ...options,
+      config: {
+        node: { name: `node-${i}`, address: [UNDERLAY[i], ...(sixth ? [`fd00:77::${i + 1}`] : [])] },
+        pods: { cidrs: [CIDRS[family][i]] },
+        encap: { type },
+        engine: { workers },
+        routes: [{ to: CIDRS[family][1 - i], via: sixth ? `fd00:77::${2 - i}` : UNDERLAY[1 - i] }],
+      },
+    });
+    await node.attach(pods[i], `pod-${i}`, [PODS[family][i]]);
+    started.push(node);
+  }
+  return started;
+}
