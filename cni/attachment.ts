@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Address } from '../wire/address.ts';
+import type { PortMapping } from './port-mappings.ts';
 
 export interface Attachment {
   /** The container's or pod's id, as the caller named it. */
@@ -26,6 +27,8 @@ export interface Attachment {
    * undone at the next start.
    */
   readonly phase: 'creating' | 'ready' | 'removing';
+  /** Ports of the node that lead to the pod. */
+  readonly portMappings?: readonly PortMapping[] | undefined;
   /** The CNI network that asked for it, when one did. */
   readonly network?: string | undefined;
   /** Of the request that made it: a caller that did not hear the answer asks again with the same. */
@@ -39,7 +42,7 @@ export interface AttachmentName {
 
 /** A request that cannot be carried out as asked; the message says why and what would be right. */
 export class AttachError extends Error {
-  readonly code: 'invalid' | 'exists' | 'namespace' | 'address' | 'interface' | 'stopping';
+  readonly code: 'invalid' | 'exists' | 'namespace' | 'address' | 'port' | 'interface' | 'stopping';
 
   constructor(code: AttachError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

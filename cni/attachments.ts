@@ -15,7 +15,7 @@ import {
   attachmentMac,
   checkName,
 } from './attachment.ts';
-import type { GsoLimits, Log, PodPorts, PodRoutes } from './host.ts';
+import type { GsoLimits, Log, PodForwards, PodPorts, PodRoutes } from './host.ts';
 import {
   adoptInterface,
   createInterface,
@@ -34,6 +34,8 @@ import {
   take,
 } from './ipam/allocator.ts';
 import { enterable, isUsed, openPodNamespace } from './namespace.ts';
+import { PortForwards } from './port-forwards.ts';
+import type { PortMapping } from './port-mappings.ts';
 import type { AttachmentStore } from './store.ts';
 
 export interface AttachRequest extends AttachmentName {
@@ -49,6 +51,8 @@ export interface AttachRequest extends AttachmentName {
   readonly mtu?: number;
   /** To be reported in place of the usual one. */
   readonly mac?: string;
+  /** Ports of the node that are to lead to the pod. */
+  readonly portMappings?: readonly PortMapping[];
   /** Name of the CNI network that asks. */
   readonly network?: string;
   /** Made up by the caller for this one request: asked again with the same, the answer is the same. */
@@ -60,6 +64,7 @@ export interface AttachmentsOptions {
   readonly ipam: IpamState;
   readonly ports: PodPorts;
   readonly routes: PodRoutes;
+  readonly forwards: PodForwards;
   readonly log: Log;
   readonly bootId: string;
   /** Queues of each pod's TUN: one a worker. */
@@ -89,6 +94,7 @@ const SLOW_ROUNDS = 20;
 
 export class Attachments {
   readonly #options: AttachmentsOptions;
+  readonly #portForwards: PortForwards;
   readonly #live = new Map<string, Live>();
   /** The last of the operations on each name: they happen one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
@@ -101,6 +107,7 @@ export class Attachments {
 
   constructor(options: AttachmentsOptions) {
     this.#options = options;
+    this.#portForwards = new PortForwards(options.forwards, options.log);
   }
 
   list(): LiveAttachment[] {
@@ -120,6 +127,11 @@ export class Attachments {
   forwards(name: AttachmentName): boolean {
     const port = this.find(name)?.port;
     return port !== undefined && !this.#options.ports.deadPorts().includes(port);
+  }
+
+  /** The ports of the node that should lead to the pod and do not, e.g. 'tcp port 80'. */
+  missingPorts(name: AttachmentName): Promise<string[]> {
+    return this.#portForwards.missing(name);
   }
 
   /** Why no pod could be given addresses now; undefined when one could. */
@@ -161,6 +173,7 @@ export class Attachments {
     // Those that stay first: what is undone must not free an address that one of them has.
     const stored = this.#options.store.all();
     for (const attachment of stored.filter(({ phase }) => phase === 'ready')) {
+      this.#portForwards.adopt(attachment);
       this.#live.set(attachmentKey(attachment), { attachment, port: undefined });
       for (const ip of attachment.ips) {
         if (!take(this.#options.ipam, ip)) {
@@ -174,12 +187,14 @@ export class Attachments {
       }
     }
     for (const attachment of stored) await this.#inTurn(attachment, () => this.#recover(attachment));
+    await this.#portForwards.restore();
   }
 
   /** One round of looking for pods that are gone, and of taking over what could not be before. Call every 250 ms or so. */
   async check(): Promise<void> {
     const dead = new Set(this.#options.ports.deadPorts());
     const slow = this.#round++ % SLOW_ROUNDS === 0;
+    if (slow) await this.#portForwards.repair();
     for (const [key, live] of [...this.#live]) {
       if (this.#turns.has(key)) continue;
       const { attachment, port } = live;
@@ -243,9 +258,12 @@ export class Attachments {
         mtu: request.mtu ?? this.#options.mtu(),
         mac: request.mac ?? attachmentMac(request),
         phase: 'creating',
+        ...(request.portMappings && { portMappings: request.portMappings }),
         ...(request.network !== undefined && { network: request.network }),
         ...(request.token !== undefined && { token: request.token }),
       };
+      undo.unshift(() => this.#portForwards.close(attachment));
+      this.#portForwards.reserve(attachment);
       undo.unshift(() => store.remove(attachment));
       await store.put(attachment);
       const fds = createInterface(pod.fd, this.#spec(attachment));
@@ -253,6 +271,7 @@ export class Attachments {
       const port = this.#addPort(attachment, fds);
       undo.unshift(() => this.#withdraw(attachment, port));
       for (const ip of ips) this.#options.routes.add(hostPrefix(ip), port);
+      await this.#portForwards.open(attachment);
       setPersistent(fds[0], true);
       const ready: Attachment = { ...attachment, phase: 'ready' };
       await store.put(ready);
@@ -289,6 +308,7 @@ export class Attachments {
     for (const ip of ips) this.#options.routes.remove(hostPrefix(ip));
     await this.#options.store.put({ ...attachment, phase: 'removing' });
     this.#live.delete(attachmentKey(name));
+    await this.#portForwards.close(name);
     settled();
     const left = this.#attempt(
       async () => {
@@ -354,6 +374,7 @@ export class Attachments {
   }
 
   async #forget(attachment: Attachment): Promise<void> {
+    await this.#portForwards.close(attachment);
     await this.#options.store.remove(attachment);
     // Of one that was never finished the addresses may be another's by now.
     if (this.#live.delete(attachmentKey(attachment))) {

@@ -2,6 +2,7 @@
  * What the node service hands to attachments: the engine's ports, the routes to them, and a log. Interfaces only, so
  * that nothing in cni needs to know the engine or the service.
  */
+import type { Address } from '../wire/address.ts';
 import type { Prefix } from '../wire/prefix.ts';
 
 export interface Log {
@@ -32,4 +33,23 @@ export interface GsoLimits {
   readonly maxSegments: number;
   /** Bytes in one piece at most, headers included, up to 65536. */
   readonly maxSize: number;
+}
+
+/** A port of the node that leads to a port of a pod. */
+export interface PortForward {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** Only at this address of the node; undefined: at all that are of the pod address's family. */
+  readonly host: Address | undefined;
+  readonly hostPort: number;
+  /** The pod's address and port. */
+  readonly to: Address;
+  readonly port: number;
+}
+
+/** What makes ports of the node lead to pods, in the node's kernel. */
+export interface PodForwards {
+  /** Resolves when these lead to pods and no others do. Rejects when that cannot be; then all is as it was. */
+  forward(forwards: readonly PortForward[]): Promise<void>;
+  /** Those of them that the kernel does not know (any more). */
+  missing(forwards: readonly PortForward[]): Promise<readonly PortForward[]>;
 }

@@ -10,6 +10,14 @@ import { type Attachment, type AttachmentName, attachmentKey } from './attachmen
 import type { Log } from './host.ts';
 import { Journal } from './journal.ts';
 import { lockFolder } from './lock.ts';
+import { PROTOCOLS } from './port-mappings.ts';
+
+const Mapping = z.object({
+  protocol: z.enum(PROTOCOLS),
+  hostPort: z.number(),
+  containerPort: z.number(),
+  hostIp: z.string().transform(parseAddress).optional(),
+});
 
 const Stored = z.object({
   id: z.string(),
@@ -20,6 +28,7 @@ const Stored = z.object({
   ips: z.array(z.string().transform(parseAddress)),
   mtu: z.number(),
   mac: z.string(),
+  portMappings: z.array(Mapping).optional(),
   phase: z.enum(['creating', 'ready', 'removing']),
   network: z.string().optional(),
   token: z.string().optional(),
@@ -61,7 +70,7 @@ export class AttachmentStore {
   /** Resolves once it is on disk. */
   async put(attachment: Attachment): Promise<void> {
     const key = attachmentKey(attachment);
-    await this.#journal.put(key, { ...attachment, ips: attachment.ips.map(formatAddress) });
+    await this.#journal.put(key, written(attachment));
     this.#attachments.set(key, attachment);
   }
 
@@ -78,4 +87,18 @@ export class AttachmentStore {
     await this.#journal.close();
     this.#unlock();
   }
+}
+
+function written(attachment: Attachment): object {
+  const { ips, portMappings } = attachment;
+  return {
+    ...attachment,
+    ips: ips.map(formatAddress),
+    ...(portMappings && {
+      portMappings: portMappings.map(({ hostIp, ...one }) => ({
+        ...one,
+        ...(hostIp && { hostIp: formatAddress(hostIp) }),
+      })),
+    }),
+  };
 }

@@ -70,7 +70,13 @@ function conflist({ name, socket }: Network): object {
     cniVersion: '1.0.0',
     cniVersions: ['0.4.0', '1.0.0', '1.1.0'],
     name,
-    plugins: [{ type: PLUGIN, socket, capabilities: { ips: true, mac: true, dns: true, ipRanges: true } }],
+    plugins: [
+      {
+        type: PLUGIN,
+        socket,
+        capabilities: { ips: true, mac: true, dns: true, ipRanges: true, portMappings: true },
+      },
+    ],
   };
 }
 

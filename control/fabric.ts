@@ -40,19 +40,22 @@ const BOTH_FAMILIES_MINIMUM = 1280; // RFC 8200 section 5
 export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric {
   const { underlay, kernel, nat, cidrs } = options;
   let config = initial;
-  const natRules = (current: NodeConfig): NatRules | undefined => {
-    if (!current.host.natOutgoing || cidrs.length === 0) return undefined;
+  const natRules = (current: NodeConfig): NatRules => {
     const routed = [...table]
       .map(({ prefix }) => prefix)
       .filter((prefix) => prefix.length > 0 && !isOwn(prefix));
-    return { pods: cidrs, fabric: [...cidrs, ...routed] };
+    return {
+      outgoing: current.host.natOutgoing && cidrs.length > 0,
+      pods: cidrs,
+      fabric: [...cidrs, ...routed],
+    };
   };
   const isOwn = (prefix: Prefix) =>
     cidrs.some((own) => own.length <= prefix.length && prefixContains(own, prefix.address));
   const sync = fibSync(options.engine, kernel);
   const table = new RouteTable((prefix, best) => {
     sync(prefix, best);
-    if (config.host.natOutgoing && !isOwn(prefix)) nat.schedule(() => natRules(config));
+    if (!isOwn(prefix)) nat.schedule(() => natRules(config));
   });
 
   const host = [{ kind: 'port', port: options.hostPort }] as const;
@@ -69,9 +72,7 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
   const use = async (next: NodeConfig) => {
     setStatic(next.routes, surroundings(next, underlay));
     config = next;
-    const rules = natRules(next);
-    // Without nft there is no table of ours that could be left.
-    await nat.apply(rules).catch((error) => (rules ? Promise.reject(error) : undefined));
+    await nat.apply(natRules(next));
   };
   return {
     table,

@@ -1,34 +1,38 @@
 /**
- * Masquerading of what pods send to outside the fabric: one nftables table of Weft's own in the node's namespace, made,
- * replaced and removed in one transaction each. Never reads or touches a table of anyone else.
+ * Address translation in the node's kernel, where pods meet what is not the fabric: masquerading of what they send out, and
+ * ports of the node that lead to pods. One nftables table of Weft's own, made, replaced and removed in one transaction
+ * each. Never reads or touches a table of anyone else.
+ *
+ *   outside ▸ prerouting ┐  port of the node ▸ port of the pod          pod ▸ outside:  postrouting, masquerade
+ *   node    ▸ output     ┘  (hostports)
+ *
+ * Who is in the fabric and asks for a port of this node is masqueraded as well, as is what comes from 127.0.0.1: the pod
+ * would answer past the kernel, or itself.
  */
-import { execFile } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
+import type { PodForwards, PortForward } from '../cni/host.ts';
+import { formatAddress } from '../wire/address.ts';
 import { formatPrefix, type Prefix } from '../wire/prefix.ts';
 import { WeftError } from './errors.ts';
-
-const run = promisify(execFile);
+import { applyNft, askNft, NftError, type NftOptions } from './nft.ts';
 
 /** Routes that change together are one transaction, milliseconds. */
 const DEBOUNCE = 100;
 const RETRY = 5000;
 
 export interface NatRules {
+  /** Masquerade what pods send to outside (host.natOutgoing). */
+  readonly outgoing: boolean;
   /** The node's pod ranges: what comes from there is masqueraded … */
   readonly pods: readonly Prefix[];
   /** … unless it goes to one of these. */
   readonly fabric: readonly Prefix[];
 }
 
-export interface NatOptions {
+export interface NatOptions extends NftOptions {
   /** The host port's name, e.g. weft0; the table's name is derived from it. */
   readonly hostInterface: string;
-  /** Where the file for nft is written for as long as it is read (nft cannot read what Node gives it as stdin). */
-  readonly folder: string;
-  /** Default 'nft', in PATH or where administrators' programs are. */
-  readonly program?: string;
+  /** Ports that lead to pods of an earlier daemon: the first transaction keeps them. */
+  readonly forwards?: readonly PortForward[];
   /** Called when a later transaction failed; it is tried again. */
   onError(error: unknown): void;
 }
@@ -39,20 +43,27 @@ export function natTable(hostInterface: string): string {
 }
 
 /** A transaction that leaves the table as the rules say, or leaves none. */
-export function natScript(hostInterface: string, rules: NatRules | undefined): string {
+export function natScript(
+  hostInterface: string,
+  rules: NatRules | undefined,
+  forwards: readonly PortForward[] = [],
+): string {
   const table = `table inet ${natTable(hostInterface)}`;
   // Declared before it is deleted, because deleting a table that is not there is an error.
   const remove = `${table}\ndelete ${table}\n`;
-  if (!rules) return remove;
+  if (!isNeeded(rules, forwards)) return remove;
   return `${remove}${table} {
 ${set('pods4', 4, rules.pods)}${set('pods6', 6, rules.pods)}${set('fabric4', 4, rules.fabric)}${set('fabric6', 6, rules.fabric)}
+${forwards.length > 0 ? forwarding(hostInterface, forwards) : ''}
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
-    ip saddr @pods4 ip daddr != @fabric4 oifname != "${hostInterface}" masquerade
-    ip6 saddr @pods6 ip6 daddr != @fabric6 oifname != "${hostInterface}" masquerade
-  }
+${forwards.length > 0 ? HAIRPIN : ''}${rules.outgoing ? outgoing(hostInterface) : ''}  }
 }
 `;
+}
+
+function isNeeded(rules: NatRules | undefined, forwards: readonly PortForward[]): rules is NatRules {
+  return rules !== undefined && (rules.outgoing || forwards.length > 0);
 }
 
 function set(name: string, family: 4 | 6, prefixes: readonly Prefix[]): string {
@@ -61,34 +72,111 @@ function set(name: string, family: 4 | 6, prefixes: readonly Prefix[]): string {
   return `  set ${name} { type ipv${family}_addr; flags interval; auto-merge; ${list} }\n`;
 }
 
-export class Nat {
+const outgoing = (hostInterface: string): string =>
+  `    ip saddr @pods4 ip daddr != @fabric4 oifname != "${hostInterface}" masquerade
+    ip6 saddr @pods6 ip6 daddr != @fabric6 oifname != "${hostInterface}" masquerade
+`;
+
+const HAIRPIN = `    ct status dnat ip daddr . meta l4proto . th dport @targets4 ip saddr @fabric4 masquerade
+    ct status dnat ip daddr . meta l4proto . th dport @targets4 ip saddr 127.0.0.0/8 masquerade
+    ct status dnat ip6 daddr . meta l4proto . th dport @targets6 ip6 saddr @fabric6 masquerade
+`;
+
+/**
+ * Ports at one address come before those at all of them, though no two can be meant by the same packet. The kernel accepts
+ * packets to 127.0.0.1 from the host port (route_localnet, for connections from there): nobody else's may use that.
+ */
+function forwarding(hostInterface: string, forwards: readonly PortForward[]): string {
+  return `${([4, 6] as const).map((family) => maps(family, forwards)).join('')}
+  chain guard {
+    type filter hook prerouting priority raw; policy accept;
+    iifname "${hostInterface}" ip daddr 127.0.0.0/8 drop
+  }
+  chain hostports {
+    fib daddr type != local return
+    dnat ip to ip daddr . meta l4proto . th dport map @bound4
+    dnat ip to meta l4proto . th dport map @ports4
+    dnat ip6 to ip6 daddr . meta l4proto . th dport map @bound6
+    dnat ip6 to meta l4proto . th dport map @ports6
+  }
+  chain prerouting {
+    type nat hook prerouting priority dstnat; policy accept;
+    jump hostports
+  }
+  chain output {
+    type nat hook output priority -100; policy accept;
+    jump hostports
+  }`;
+}
+
+function maps(family: 4 | 6, forwards: readonly PortForward[]): string {
+  const own = forwards.filter(({ to }) => to.family === family);
+  const type = `ipv${family}_addr`;
+  const elements = (list: readonly string[]) => (list.length > 0 ? `elements = { ${list.join(', ')} }` : '');
+  const targets = own.map(({ to, protocol, port }) => `${formatAddress(to)} . ${protocol} . ${port}`);
+  const [bound, free] = [own.filter(({ host }) => host), own.filter(({ host }) => !host)];
+  return `  map bound${family} { type ${type} . inet_proto . inet_service : ${type} . inet_service; ${elements(bound.map(element))} }
+  map ports${family} { type inet_proto . inet_service : ${type} . inet_service; ${elements(free.map(element))} }
+  set targets${family} { type ${type} . inet_proto . inet_service; ${elements([...new Set(targets)])} }
+`;
+}
+
+/** As nft reads it, and as `elementsOf` puts together what it writes. */
+function element({ host, protocol, hostPort, to, port }: PortForward): string {
+  const key = [...(host ? [formatAddress(host)] : []), protocol, hostPort];
+  return `${key.join(' . ')} : ${formatAddress(to)} . ${port}`;
+}
+
+export class Nat implements PodForwards {
   readonly #options: NatOptions;
   /** What the kernel has, as far as known. */
   #applied: string | undefined;
+  #rules: NatRules | undefined;
+  #forwards: readonly PortForward[];
   #wanted: (() => NatRules | undefined) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
+  /** A transaction that has not begun, for all who change something meanwhile. */
+  #next: Promise<void> | undefined;
 
   constructor(options: NatOptions) {
     this.#options = options;
+    this.#forwards = options.forwards ?? [];
   }
 
   /** Makes the kernel's table as the rules say, or removes it for none. Throws when nft is missing or refuses. */
   apply(rules: NatRules | undefined): Promise<void> {
-    const script = natScript(this.#options.hostInterface, rules);
-    const done = this.#running.then(() => this.#transact(script));
-    this.#running = done.catch(() => {});
-    return done;
+    this.#rules = rules;
+    return this.#synchronize();
   }
 
-  /** Soon after, and once for many calls: applies what `rules` then returns. */
+  /** Lets these ports of the node lead to pods, and no others. */
+  forward(forwards: readonly PortForward[]): Promise<void> {
+    this.#forwards = forwards;
+    return this.#synchronize();
+  }
+
+  async missing(forwards: readonly PortForward[]): Promise<PortForward[]> {
+    if (forwards.length === 0) return [];
+    const table = await askNft(
+      ['list', 'table', 'inet', natTable(this.#options.hostInterface)],
+      this.#options,
+    );
+    const there = elementsOf(table);
+    return forwards.filter((forward) => !there.has(element(forward)));
+  }
+
+  /** Soon after, and once for many calls: applies what `rules` then returns. Nothing when no table is needed. */
   schedule(rules: () => NatRules | undefined, delay = DEBOUNCE): void {
     this.#wanted = rules;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      const wanted = this.#wanted;
-      if (!wanted) return;
-      this.apply(wanted()).catch((error) => {
+      const wanted = this.#wanted?.();
+      if (!isNeeded(wanted, this.#forwards)) {
+        this.#rules = wanted;
+        return;
+      }
+      this.apply(wanted).catch((error) => {
         this.#options.onError(error);
         if (this.#wanted) this.schedule(this.#wanted, RETRY);
       });
@@ -99,37 +187,60 @@ export class Nat {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#wanted = undefined;
+    await this.#next?.catch(() => {});
     await this.#running;
   }
 
-  async #transact(script: string): Promise<void> {
+  #synchronize(): Promise<void> {
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      const done = this.#transact();
+      this.#running = done.catch(() => {});
+      return done;
+    });
+    return this.#next;
+  }
+
+  async #transact(): Promise<void> {
+    const [rules, forwards] = [this.#rules, this.#forwards];
+    const script = natScript(this.#options.hostInterface, rules, forwards);
     if (script === this.#applied) return;
-    const file = join(this.#options.folder, `nat-${process.pid}.nft`);
     this.#applied = undefined;
-    writeFileSync(file, script, { mode: 0o600 });
     try {
-      const env = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin` };
-      await run(this.#options.program ?? 'nft', ['-f', file], { env });
+      await applyNft(script, this.#options);
     } catch (error) {
-      throw nftError(error);
-    } finally {
-      rmSync(file, { force: true });
+      // Without nft there is no table of ours that could be left.
+      if (isNeeded(rules, forwards) || !(error instanceof NftError && error.missing)) {
+        throw explained(error, rules, forwards);
+      }
     }
     this.#applied = script;
   }
 }
 
-function nftError(error: unknown): Error {
-  const { code, stderr } = error as { code?: unknown; stderr?: string };
-  if (code === 'ENOENT') {
-    return new WeftError(
-      'unsupported',
-      "host.natOutgoing needs the program nft: install the Debian package 'nftables', or set host.natOutgoing: false",
-      { cause: error },
-    );
+/** Of `nft -j list table`: `{ nftables: [{ map: { elem: [[{ concat: ['tcp', 80] }, { concat: ['10.0.0.1', 80] }]] } }] }` */
+function elementsOf(table: unknown): Set<string> {
+  const items = (table as { nftables?: { map?: { elem?: { concat: unknown[] }[][] } }[] })?.nftables ?? [];
+  const pairs = items.flatMap(({ map }) => map?.elem ?? []);
+  return new Set(pairs.map((pair) => pair.map(({ concat }) => concat.join(' . ')).join(' : ')));
+}
+
+function explained(
+  error: unknown,
+  rules: NatRules | undefined,
+  forwards: readonly PortForward[],
+): WeftError | unknown {
+  if (!(error instanceof NftError)) return error;
+  const key = rules?.outgoing ? 'host.natOutgoing' : forwards.length > 0 ? 'portMappings' : 'nftables';
+  if (!error.missing) {
+    return new WeftError('failed', `${key}: nft refused the table of Weft: ${error.message}`, {
+      cause: error,
+    });
   }
-  const reason = stderr?.trim().split('\n')[0] || String(error);
-  return new WeftError('failed', `host.natOutgoing: nft refused the table of Weft: ${reason}`, {
-    cause: error,
-  });
+  const otherwise = rules?.outgoing ? ', or set host.natOutgoing: false' : '';
+  return new WeftError(
+    'unsupported',
+    `${key} needs the program nft: install the Debian package 'nftables'${otherwise}`,
+    { cause: error },
+  );
 }

@@ -10,11 +10,12 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Attachments } from '../cni/attachments.ts';
-import type { Log } from '../cni/host.ts';
+import type { Log, PodForwards, PortForward } from '../cni/host.ts';
 import { emptyState } from '../cni/ipam/allocator.ts';
 import { hostAddress } from '../cni/ipam/pool.ts';
 import { Leases } from '../cni/leases.ts';
 import { Plugin } from '../cni/plugin/plugin.ts';
+import { forwardsOf } from '../cni/port-mappings.ts';
 import { Spool, spoolFolder } from '../cni/spool.ts';
 import { AttachmentStore } from '../cni/store.ts';
 import { closeUnderlay, openUnderlay as openUnderlaySockets, probeUdp } from '../engine/device/underlay.ts';
@@ -34,6 +35,7 @@ import { decideOffloads, gsoLimits, type Offloads } from './offload.ts';
 import { checkPrivileges, checkTun, claim } from './preflight.ts';
 import { refuseRestartOnly } from './reload.ts';
 import type { RunningNode } from './service.ts';
+import { setSysctl } from './sysctl.ts';
 import { startTicker } from './ticker.ts';
 import { openUnderlay, type Underlay } from './underlay.ts';
 
@@ -124,9 +126,10 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
   const nat = new Nat({
     hostInterface,
     folder: config.state,
+    forwards: earlierForwards(store),
     onError: (error) => log.error({ err: error }, 'what pods send to outside may not be masqueraded'),
   });
-  cleanup.add(() => isEmpty() && config.host.natOutgoing && nat.apply(undefined));
+  cleanup.add(() => isEmpty() && nat.apply(undefined));
   cleanup.add(() => nat.close());
   const fabric = openFabric(
     { engine, kernel, nat, underlay, hostPort, hostAddresses, hostMtu, cidrs },
@@ -141,6 +144,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     ipam,
     ports: engine,
     routes: fabric,
+    forwards: localToo(nat, hostInterface, log),
     log,
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     queues: workers,
@@ -219,6 +223,36 @@ function openStore(folder: string, log: Log): AttachmentStore {
       cause: error,
     });
   }
+}
+
+/** What led to pods when the earlier daemon ended, and goes on doing so until it is known which of them are there. */
+function earlierForwards(store: AttachmentStore): PortForward[] {
+  return store
+    .all()
+    .filter(({ phase }) => phase === 'ready')
+    .flatMap((attachment) => {
+      const forwards = forwardsOf(attachment);
+      return typeof forwards === 'string' ? [] : forwards;
+    });
+}
+
+/** Lets 127.0.0.1 lead to pods as well: only while the table that keeps pods from that address is there. */
+function localToo(nat: Nat, hostInterface: string, log: Log): PodForwards {
+  const set = (value: '0' | '1') => {
+    try {
+      setSysctl(`net/ipv4/conf/${hostInterface}/route_localnet`, value, log);
+    } catch (error) {
+      log.warn({ err: error }, 'ports of 127.0.0.1 do not lead to pods');
+    }
+  };
+  return {
+    missing: (forwards) => nat.missing(forwards),
+    async forward(forwards) {
+      if (forwards.length === 0) set('0');
+      await nat.forward(forwards);
+      if (forwards.length > 0) set('1');
+    },
+  };
 }
 
 function workerCount({ engine }: NodeConfig): number {

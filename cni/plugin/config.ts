@@ -8,6 +8,7 @@ import { formatMac, parseMac } from '../../wire/mac.ts';
 import { lastAddress, parsePrefix } from '../../wire/prefix.ts';
 import type { AttachmentName } from '../attachment.ts';
 import type { AddressRange } from '../ipam/allocator.ts';
+import { type PortMapping, PROTOCOLS } from '../port-mappings.ts';
 import { CniCode, CniError } from './error.ts';
 import { anyCase, integer, type Json, list, object, objects, parsed, text, texts } from './json.ts';
 import { type Dns, parseResult, type Result, readDns } from './result.ts';
@@ -30,6 +31,7 @@ export interface NetworkConfig {
   /** Addresses wanted, in the order of precedence: runtimeConfig, then args. */
   readonly ips: readonly Address[];
   readonly mac: string | undefined;
+  readonly portMappings: readonly PortMapping[];
   readonly ranges: readonly ConfiguredRange[];
   /** GC: undefined when the list is missing, which is not the same as empty. */
   readonly validAttachments: readonly AttachmentName[] | undefined;
@@ -38,8 +40,7 @@ export interface NetworkConfig {
 export function readConfig(raw: Json, version: Version): NetworkConfig {
   const runtime = object(raw.runtimeConfig, 'runtimeConfig');
   const wish = (name: string) => anyCase(runtime, name);
-  for (const name of ['portMappings', 'bandwidth'] as const)
-    refuseUnlessEmpty(`runtimeConfig.${name}`, wish(name));
+  refuseUnlessEmpty('runtimeConfig.bandwidth', wish('bandwidth'));
   const args = object(object(raw.args, 'args').cni, 'args.cni');
   const ips = list(wish('ips'), 'runtimeConfig.ips');
   const mac = text(wish('mac'), 'runtimeConfig.mac') ?? text(args.mac, 'args.cni.mac');
@@ -52,6 +53,9 @@ export function readConfig(raw: Json, version: Version): NetworkConfig {
     prevResult: raw.prevResult ? parseResult(object(raw.prevResult, 'prevResult'), version) : undefined,
     ips: ips.length > 0 ? addresses(ips, 'runtimeConfig.ips') : addresses(args.ips, 'args.cni.ips'),
     mac: mac && checkMac(mac),
+    portMappings: objects(wish('portMappings'), 'runtimeConfig.portMappings').map((one, i) =>
+      readMapping(one, `runtimeConfig.portMappings[${i}]`),
+    ),
     ranges:
       runtimeRanges.length > 0
         ? readRanges(runtimeRanges, 'runtimeConfig.ipRanges')
@@ -90,7 +94,7 @@ function refuseUnlessEmpty(key: string, value: unknown): void {
   if (value === undefined || value === null || Object.keys(value).length === 0) return;
   throw new CniError(
     CniCode.unsupportedField,
-    `${key}: ${JSON.stringify(value)} is not supported; chain a plugin that has it, such as portmap, and leave the capability to that`,
+    `${key}: ${JSON.stringify(value)} is not supported; chain a plugin that has it, and leave the capability to that`,
   );
 }
 
@@ -104,6 +108,32 @@ function dnsOf(configured: unknown, runtime: unknown): Dns {
   const [nameservers, search, options] = [key('servers'), key('searches'), key('options')];
   if (nameservers.length + search.length + options.length === 0) return readDns(configured, 'dns');
   return { nameservers, search, options };
+}
+
+function readMapping(mapping: Json, key: string): PortMapping {
+  const port = (name: 'hostPort' | 'containerPort') => {
+    const given = integer(anyCase(mapping, name), `${key}.${name}`, 1, 65535);
+    if (given !== undefined) return given;
+    throw new CniError(
+      CniCode.invalidConfig,
+      `${key}.${name}: is missing or 0; expected a port from 1 to 65535`,
+    );
+  };
+  const wanted = text(anyCase(mapping, 'protocol'), `${key}.protocol`) ?? 'tcp';
+  const protocol = PROTOCOLS.find((one) => one === wanted.toLowerCase());
+  if (!protocol) {
+    throw new CniError(
+      CniCode.unsupportedField,
+      `${key}.protocol: ${JSON.stringify(wanted)} is not supported; expected ${PROTOCOLS.join(', ')}`,
+    );
+  }
+  const hostIp = text(anyCase(mapping, 'hostIP'), `${key}.hostIP`);
+  return {
+    protocol,
+    hostPort: port('hostPort'),
+    containerPort: port('containerPort'),
+    ...(hostIp && { hostIp: parsed(`${key}.hostIP`, () => parseAddress(hostIp)) }),
+  };
 }
 
 function readRanges(value: unknown, key: string): ConfiguredRange[] {

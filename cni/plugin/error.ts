@@ -22,6 +22,8 @@ export const CniCode = {
   interfaceExists: 103,
   /** CHECK: something is not as it was made. */
   changed: 104,
+  /** A port of the node that was asked for cannot lead to the pod. */
+  port: 105,
 } as const;
 export type CniCode = (typeof CniCode)[keyof typeof CniCode];
 

@@ -24,7 +24,7 @@ import { versionAnswer } from './version.ts';
 export interface PluginOptions {
   readonly attachments: Pick<
     Attachments,
-    'attach' | 'detach' | 'dismiss' | 'list' | 'find' | 'forwards' | 'refusal'
+    'attach' | 'detach' | 'dismiss' | 'list' | 'find' | 'forwards' | 'missingPorts' | 'refusal'
   >;
   /** The node's pod ranges. */
   readonly cidrs: readonly Prefix[];
@@ -91,7 +91,7 @@ export class Plugin {
         return undefined;
       case 'CHECK':
         await delegate('CHECK');
-        this.#check(request);
+        await this.#check(request);
         return undefined;
       case 'GC':
         await this.#collect(request, () => delegate('GC').catch(unlessUnknownVerb));
@@ -153,6 +153,7 @@ export class Plugin {
       ...(mtu !== undefined && { mtu }),
       ...(ips && { ips }),
       ...(mac && { mac }),
+      ...(config.portMappings.length > 0 && { portMappings: config.portMappings }),
       ...(token !== undefined && { token }),
     });
     await setImmediate(); // So that the end of a connection that has happened is known.
@@ -204,7 +205,7 @@ export class Plugin {
     return config.ranges;
   }
 
-  #check(request: Request): void {
+  async #check(request: Request): Promise<void> {
     const { attachments } = this.#options;
     const { id, ifname, netns, config } = request;
     if (!config.prevResult)
@@ -215,12 +216,14 @@ export class Plugin {
     if (!enterable({ netns, namespace: attachment.namespace })) {
       throw environment('CNI_NETNS', `${netns} is not the namespace that ${id} was attached in`);
     }
+    const missing = await attachments.missingPorts(request);
     const found = differences(
       attachment,
       config.prevResult,
       inspectInterface(netns, ifname),
       attachments.forwards(request),
     );
+    found.push(...missing.map((port) => `${port} of the node does not lead to it`));
     if (found.length > 0) {
       throw new CniError(CniCode.changed, `${id}/${ifname} is not as it was made: ${found[0]}`, {
         details: found.join('; '),
@@ -285,6 +288,7 @@ const CODES: Readonly<Record<AttachError['code'], number>> = {
   namespace: CniCode.invalidEnvironment,
   exists: CniCode.attached,
   address: CniCode.address,
+  port: CniCode.port,
   interface: CniCode.interfaceExists,
   stopping: CniCode.tryAgainLater,
 };

@@ -1,5 +1,5 @@
 /**
- * A NETLINK_ROUTE socket: sends requests and waits for their acknowledgements, reads lists. Everything is synchronous,
+ * A netlink socket: sends requests and waits for their acknowledgements, reads lists. Everything is synchronous,
  * for the kernel has answered when send returns; a request costs tens of microseconds. It acts upon the network namespace
  * in which it was opened, whatever thread uses it later.
  */
@@ -29,7 +29,8 @@ import { messageName } from './types.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
-const NETLINK_ROUTE = 0;
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
@@ -56,7 +57,13 @@ const DUMP_ATTEMPTS = 10;
 
 /** Opens a netlink socket, in the given namespace (path or descriptor) or else in that of this thread. */
 export function openRtnetlink(namespace?: string | number): Rtnetlink {
-  return namespace === undefined ? new Rtnetlink() : inNamespace(namespace, () => new Rtnetlink());
+  return openNetlink(NETLINK_ROUTE, namespace);
+}
+
+/** The same for another netlink family (NETLINK_*). */
+export function openNetlink(protocol: number, namespace?: string | number): Rtnetlink {
+  const open = () => new Rtnetlink(protocol);
+  return namespace === undefined ? open() : inNamespace(namespace, open);
 }
 
 export class Rtnetlink {
@@ -64,8 +71,8 @@ export class Rtnetlink {
   #sequence = 0;
   readonly #buffer = new Uint8Array(READ_SIZE);
 
-  constructor() {
-    this.#fd = openNetlinkSocket(0);
+  constructor(protocol: number) {
+    this.#fd = openNetlinkSocket(0, protocol);
     const timeout = new Uint8Array(BigInt64Array.of(BigInt(ANSWER_SECONDS), 0n).buffer);
     try {
       check(
@@ -232,12 +239,12 @@ export class Rtnetlink {
 const ABSENT: readonly number[] = [Errno.ENODEV, Errno.ENOENT, Errno.ESRCH, Errno.ENETUNREACH];
 
 /**
- * A NETLINK_ROUTE socket with the options that all of ours have: errors explained, not repeating the request, lists filtered by
- * the kernel. `flags` are of socket(2), e.g. O_NONBLOCK.
+ * A socket with the options that all of ours have: errors explained, not repeating the request, lists filtered by the kernel.
+ * `flags` are of socket(2), e.g. O_NONBLOCK.
  */
-export function openNetlinkSocket(flags: number): number {
+export function openNetlinkSocket(flags: number, protocol: number = NETLINK_ROUTE): number {
   const fd = check(
-    libc.socket(AF_NETLINK, SOCK_RAW | O_CLOEXEC | flags, NETLINK_ROUTE),
+    libc.socket(AF_NETLINK, SOCK_RAW | O_CLOEXEC | flags, protocol),
     'socket',
     'opening a netlink socket',
   );

@@ -1,5 +1,5 @@
 /**
- * Numbers of rtnetlink messages (linux/rtnetlink.h) and what several kinds of objects have in common.
+ * Numbers of netlink messages (linux/rtnetlink.h, linux/netfilter/nfnetlink_conntrack.h) and what several kinds of objects have in common.
  */
 import { AF_INET, AF_INET6, addressText } from '../sockaddr.ts';
 
@@ -37,8 +37,11 @@ const OBJECTS: Readonly<Record<number, string>> = {
   104: 'NEXTHOP',
 };
 
-/** 'RTM_NEWROUTE' for 24. */
+const CONNTRACK_VERBS = ['NEW', 'GET', 'DELETE'];
+
+/** 'RTM_NEWROUTE' for 24, 'IPCTNL_MSG_CT_GET' for 0x101. */
 export function messageName(type: number): string {
+  if (type >>> 8 === 1) return `IPCTNL_MSG_CT_${CONNTRACK_VERBS[type & 255] ?? type & 255}`;
   return `RTM_${VERBS[type & 3]}${OBJECTS[type & ~3] ?? ` ${type}`}`;
 }
 

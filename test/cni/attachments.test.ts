@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Attachments, type AttachmentsOptions } from '../../cni/attachments.ts';
 import { emptyState } from '../../cni/ipam/allocator.ts';
+import type { PortMapping } from '../../cni/port-mappings.ts';
 import { AttachmentStore } from '../../cni/store.ts';
 import { formatAddress, parseAddress } from '../../wire/address.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
 import { FakeEngine } from '../support/fake-engine.ts';
+import { FakeForwards } from '../support/fake-forwards.ts';
 import { recordingLog } from '../support/log.ts';
 import { makeNamespace, type TestNamespace, until } from '../support/pod-namespace.ts';
 
@@ -36,6 +38,7 @@ function pod(): TestNamespace {
 /** Attachments on a fake engine, on the test's folder: a second call is a second daemon. */
 function daemon(changed: Partial<AttachmentsOptions> = {}) {
   const engine = new FakeEngine();
+  const forwards = new FakeForwards();
   const log = recordingLog();
   const store = new AttachmentStore(folder, log);
   stores.push(store);
@@ -48,6 +51,7 @@ function daemon(changed: Partial<AttachmentsOptions> = {}) {
       add: (prefix, port) => engine.setRoute(prefix, [{ kind: 'port', port }]),
       remove: (prefix) => engine.removeRoute(prefix),
     },
+    forwards,
     log,
     bootId: 'boot-1',
     queues: 2,
@@ -56,7 +60,7 @@ function daemon(changed: Partial<AttachmentsOptions> = {}) {
     gsoLimits: () => ({ maxSegments: 44, maxSize: 65536 }),
     ...changed,
   });
-  return { engine, log, store, ipam, attachments };
+  return { engine, forwards, log, store, ipam, attachments };
 }
 
 /** Ends a daemon as a crash would, but for the lock: its descriptors are closed, its files stay. */
@@ -209,6 +213,12 @@ describe('an attach that fails', () => {
         engine.failing = 'setRoute';
       },
     ],
+    [
+      'leading ports to it',
+      ({ forwards }) => {
+        forwards.failing = true;
+      },
+    ],
     ['writing "creating"', ({ store }) => failPut(store, 'creating')],
     ['writing "ready"', ({ store }) => failPut(store, 'ready')],
   ];
@@ -225,8 +235,10 @@ describe('an attach that fails', () => {
     const failed = daemon();
     inject(failed);
     const namespace = pod();
-    const request = { id: 'a', ifname: 'eth0', netns: namespace.path };
+    const portMappings = [{ protocol: 'tcp', hostPort: 8080, containerPort: 80 } as const];
+    const request = { id: 'a', ifname: 'eth0', netns: namespace.path, portMappings };
     await expect(failed.attachments.attach(request)).rejects.toThrow('injected');
+    expect(failed.forwards.list).toEqual([]);
     expect(hasLink(namespace)).toBe(false);
     expect(failed.engine.ports.size).toBe(0);
     expect(failed.engine.routes.size).toBe(0);
@@ -248,6 +260,113 @@ describe('an attach that fails', () => {
     expect(hasLink(namespace)).toBe(false);
     expect(failed.store.all()).toEqual([]);
     expect(failed.ipam.map(({ taken }) => taken.size)).toEqual([0, 0]);
+  });
+});
+
+describe('ports of the node', () => {
+  const mapping = (hostPort: number, more: Partial<PortMapping> = {}): PortMapping => ({
+    protocol: 'tcp',
+    hostPort,
+    containerPort: 80,
+    ...more,
+  });
+  const request = (id: string, ...portMappings: PortMapping[]) => ({
+    id,
+    ifname: 'eth0',
+    netns: pod().path,
+    portMappings,
+  });
+
+  it('lead to the pod at its addresses, until it is detached or gone', async () => {
+    const { attachments, engine, forwards } = daemon();
+    const hostIp = parseAddress('192.168.77.1');
+    await attachments.attach(
+      request('a', mapping(8080), mapping(8080), mapping(53, { protocol: 'udp', hostIp })),
+    );
+    await attachments.attach(request('b', mapping(9090, { hostIp: parseAddress('::') })));
+    expect(forwards.list).toEqual([
+      'tcp 8080 > 10.244.1.2:80',
+      'tcp 8080 > fd00:244:1::2:80',
+      'udp 192.168.77.1:53 > 10.244.1.2:80',
+      'tcp 9090 > fd00:244:1::3:80',
+    ]);
+    await attachments.detach({ id: 'a', ifname: 'eth0' });
+    expect(forwards.list).toEqual(['tcp 9090 > fd00:244:1::3:80']);
+    await attachments.dismiss({ id: 'b', ifname: 'eth0' });
+    expect(forwards.list).toEqual([]);
+    const last = request('c', mapping(8080));
+    await attachments.attach(last);
+    namespaces.at(-1)?.delete();
+    await attachments.check();
+    expect(forwards.list).toEqual([]);
+    await engine.stop();
+  });
+
+  it.each([
+    ['the same port', mapping(8080), /tcp port 8080 leads to a\/eth0 already/],
+    [
+      'at one address',
+      mapping(8080, { hostIp: parseAddress('10.9.9.9') }),
+      /port 8080 of 10\.9\.9\.9 leads to a/,
+    ],
+    [
+      'the same address',
+      mapping(53, { hostIp: parseAddress('10.9.9.9') }),
+      /port 53 of 10\.9\.9\.9 leads to a/,
+    ],
+  ])('are refused to another pod: %s', async (_, wanted, message) => {
+    const { attachments, engine, store, ipam } = daemon();
+    await attachments.attach(request('a', mapping(8080), mapping(53, { hostIp: parseAddress('10.9.9.9') })));
+    await expect(attachments.attach(request('b', wanted))).rejects.toThrow(message);
+    expect(store.all()).toHaveLength(1);
+    expect(ipam.map(({ taken }) => taken.size)).toEqual([1, 1]);
+    await attachments.detach({ id: 'a', ifname: 'eth0' });
+    await attachments.attach(request('b', wanted));
+    await engine.stop();
+  });
+
+  it('are not refused where no packet could be meant for both', async () => {
+    const { attachments, engine, forwards } = daemon();
+    const at = (ip: string) => ({ hostIp: parseAddress(ip) });
+    await attachments.attach(request('a', mapping(53, at('10.9.9.9')), mapping(80, at('0.0.0.0'))));
+    await attachments.attach(request('b', mapping(53, at('10.9.9.8')), mapping(53, at('::'))));
+    await attachments.attach(request('c', mapping(53, { protocol: 'udp' }), mapping(80, at('::'))));
+    expect(forwards.list).toHaveLength(7);
+    await engine.stop();
+  });
+
+  it('cannot be asked for at an address of a family that the pod lacks, nor in two ways', async () => {
+    const { attachments } = daemon({ ipam: emptyState([parsePrefix('10.244.1.0/24')]) });
+    const six = { hostIp: parseAddress('fd00::1') };
+    await expect(attachments.attach(request('a', mapping(80, six)))).rejects.toThrow(
+      /hostIP fd00::1: the pod has no address of that family/,
+    );
+    await expect(
+      attachments.attach(request('a', mapping(80), mapping(80, { containerPort: 81 }))),
+    ).rejects.toThrow(/tcp port 80 is asked for twice/);
+    await expect(attachments.attach(request('a', mapping(80), mapping(80)))).resolves.toBeDefined();
+  });
+
+  it('are kept for the next daemon', async () => {
+    const first = daemon();
+    await first.attachments.attach(request('a', mapping(8080, { hostIp: parseAddress('192.168.77.1') })));
+    await crash(first);
+    const next = daemon();
+    await next.attachments.recover();
+    expect(next.forwards.list).toEqual(['tcp 192.168.77.1:8080 > 10.244.1.2:80']);
+    await expect(next.attachments.attach(request('b', mapping(8080)))).rejects.toThrow(/leads to a\/eth0/);
+    await crash(next);
+  });
+
+  it('that could not be closed are closed later', async () => {
+    const { attachments, forwards } = daemon();
+    await attachments.attach(request('a', mapping(8080)));
+    forwards.failing = true;
+    await attachments.detach({ id: 'a', ifname: 'eth0' });
+    expect(forwards.list).toHaveLength(2);
+    forwards.failing = false;
+    await attachments.check();
+    expect(forwards.list).toEqual([]);
   });
 });
 

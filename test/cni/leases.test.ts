@@ -10,6 +10,7 @@ import { AttachmentStore } from '../../cni/store.ts';
 import { parseAddress } from '../../wire/address.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
 import { FakeEngine } from '../support/fake-engine.ts';
+import { FakeForwards } from '../support/fake-forwards.ts';
 import { recordingLog } from '../support/log.ts';
 import { makeNamespace, type TestNamespace } from '../support/pod-namespace.ts';
 
@@ -44,6 +45,7 @@ function node(cidrs: string[]) {
     ipam,
     ports: engine,
     routes: { add: () => {}, remove: () => {} },
+    forwards: new FakeForwards(),
     log: recordingLog(),
     bootId: 'boot-1',
     queues: 1,

@@ -40,6 +40,7 @@ const set = (name: string) => ruleset().find((item) => item.set?.name === name)?
 const prefix = (addr: string, len: number) => ({ prefix: { addr, len } });
 
 const rules = (pods: string[], fabric: string[]): NatRules => ({
+  outgoing: true,
   pods: pods.map(parsePrefix),
   fabric: fabric.map(parsePrefix),
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readRequest, readStdin } from '../../../cni/plugin/call.ts';
 import { verbOf } from '../../../cni/plugin/verb.ts';
 import { VERSIONS, versionAnswer } from '../../../cni/plugin/version.ts';
-import { formatAddress } from '../../../wire/address.ts';
+import { formatAddress, parseAddress } from '../../../wire/address.ts';
 
 const env = {
   CNI_COMMAND: 'ADD',
@@ -60,6 +60,15 @@ describe('a call', () => {
       options: [],
     });
     expect(read({}, { CNI_COMMAND: 'DEL', CNI_NETNS: '' })).toMatchObject({ verb: 'DEL', netns: '' });
+  });
+
+  it('has port mappings as containerd and as podman write them', () => {
+    const capital = { HostPort: 8080, ContainerPort: 80, Protocol: 'UDP', HostIP: '' };
+    const small = { hostPort: 8443, containerPort: 443, hostIP: '192.0.2.1' };
+    expect(read({ runtimeConfig: { PortMappings: [capital, small] } }).config.portMappings).toEqual([
+      { protocol: 'udp', hostPort: 8080, containerPort: 80 },
+      { protocol: 'tcp', hostPort: 8443, containerPort: 443, hostIp: parseAddress('192.0.2.1') },
+    ]);
   });
 
   it('of DEL is read whatever has become of the configuration', () => {
@@ -146,11 +155,32 @@ describe('errors', () => {
       /runtimeConfig\.bandwidth: \{"ingressRate":1\}/,
     ],
     [
-      'port mappings',
+      "a port mapping without the pod's port",
       { runtimeConfig: { PortMappings: [{ HostPort: 80 }] } },
       {},
+      7,
+      /^runtimeConfig\.portMappings\[0\]\.containerPort: is missing or 0/,
+    ],
+    [
+      'a port that is none',
+      { runtimeConfig: { portMappings: [{ hostPort: 65536, containerPort: 1 }] } },
+      {},
+      7,
+      /hostPort: 65536 is not valid; expected a whole number from 1 to 65535/,
+    ],
+    [
+      'a protocol without ports',
+      { runtimeConfig: { portMappings: [{ hostPort: 80, containerPort: 80, protocol: 'icmp' }] } },
+      {},
       2,
-      /portMappings: \[\{"HostPort":80\}\]/,
+      /portMappings\[0\]\.protocol: "icmp" is not supported; expected tcp, udp, sctp/,
+    ],
+    [
+      'a host address that is none',
+      { runtimeConfig: { portMappings: [{ hostPort: 80, containerPort: 80, hostIP: 'here' }] } },
+      {},
+      7,
+      /^runtimeConfig\.portMappings\[0\]\.hostIP/,
     ],
     [
       'two addresses of a family',

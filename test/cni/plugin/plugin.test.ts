@@ -9,6 +9,7 @@ import { type Answer, Plugin } from '../../../cni/plugin/plugin.ts';
 import { AttachmentStore } from '../../../cni/store.ts';
 import { parsePrefix } from '../../../wire/prefix.ts';
 import { FakeEngine } from '../../support/fake-engine.ts';
+import { FakeForwards } from '../../support/fake-forwards.ts';
 import { recordingLog } from '../../support/log.ts';
 import { makeNamespace, type TestNamespace, until } from '../../support/pod-namespace.ts';
 
@@ -30,6 +31,7 @@ afterEach(async () => {
 
 function makeNode(cidrs: string[]) {
   const engine = new FakeEngine();
+  const forwards = new FakeForwards();
   const log = recordingLog();
   const store = new AttachmentStore(folder, log);
   const attachments = new Attachments({
@@ -40,6 +42,7 @@ function makeNode(cidrs: string[]) {
       add: (prefix, port) => engine.setRoute(prefix, [{ kind: 'port', port }]),
       remove: (prefix) => engine.removeRoute(prefix),
     },
+    forwards,
     log,
     bootId: 'boot-1',
     queues: 1,
@@ -55,7 +58,7 @@ function makeNode(cidrs: string[]) {
     drainSpool: async () => void drained++,
     log,
   });
-  return { engine, store, attachments, plugin, drained: () => drained };
+  return { engine, forwards, store, attachments, plugin, drained: () => drained };
 }
 
 function pod(): TestNamespace {
