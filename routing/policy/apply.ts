@@ -25,9 +25,9 @@ export const applyPolicy = <A extends Attributes>(
   let { attributes } = route;
   let nextHop: NextHopAction | undefined;
   const accepted = (): Accepted<A> => (nextHop === undefined ? { attributes } : { attributes, nextHop });
-  for (const [i, { name, match, set, then }] of terms.entries()) {
+  for (const [i, { name, match, set, action }] of terms.entries()) {
     if (match !== undefined && !matches(match, { ...route, attributes })) continue;
-    if (then === 'reject') return { rejectedBy: name ?? `term ${i + 1}` };
+    if (action === 'reject') return { rejectedBy: name ?? `term ${i + 1}` };
     if (set !== undefined) {
       attributes = setAttributes(attributes, set, localAsn);
       if (set.nextHop !== undefined) {
@@ -36,7 +36,7 @@ export const applyPolicy = <A extends Attributes>(
         if (typeof nextHop === 'object') attributes = { ...attributes, nextHop };
       }
     }
-    if (then === 'accept') return accepted();
+    if (action === 'accept') return accepted();
   }
   return otherwise === 'accept' ? accepted() : { rejectedBy: 'no term that accepts' };
 };

@@ -22,7 +22,7 @@ export interface Term {
   readonly match?: Match;
   readonly set?: Actions;
   /** 'next': go on with the next term, with what was set. */
-  readonly then: 'accept' | 'reject' | 'next';
+  readonly action: 'accept' | 'reject' | 'next';
 }
 
 /** Everything that is given has to hold; of a list one item. */

@@ -76,6 +76,14 @@ export class AdjRibIn {
     }
   }
 
+  /** The peer itself is another to the decision than it was. */
+  decideAll(state: PeerState, table: Table): void {
+    for (const route of table.routes(state.number)) {
+      if (table.afterId(route) === 0) continue;
+      this.#locRib.decide(table, table.prefixOfRoute(route), route, table.isMarked(route, Mark.used));
+    }
+  }
+
   /** Of a peer's routes those with a mark, or all, are removed. */
   removeAll(state: PeerState, table: Table, mark?: number): void {
     for (const route of table.routes(state.number)) {

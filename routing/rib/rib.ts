@@ -97,11 +97,13 @@ export class Rib {
       state.isUp = true;
       state.peer = peer;
       state.forget();
+      this.#forgetExportsOf(state);
       for (const family of FAMILIES) {
         if (kept.includes(family) && peer.families.includes(family)) {
           if (state.staleUntil[family] !== undefined) state.staleUntil[family] = now + RESYNC_MS;
-          // What it is to us may be something else now.
+          // What it is to us may be something else now: its policies, its router ID, a client.
           this.#adjRibIn.renewAll(state, this.#tables[family]);
+          this.#adjRibIn.decideAll(state, this.#tables[family]);
         } else this.#dropStale(state, family);
       }
     }
@@ -385,6 +387,34 @@ export class Rib {
     return all;
   }
 
+  /** What does not add up inside, counted anew: for tests and for `doctor`; empty when all is well. */
+  audit(): string[] {
+    const uses = new Map<number, number>();
+    const use = (id: number): void => void uses.set(id, (uses.get(id) ?? 0) + 1);
+    for (const table of [this.#tables[4], this.#tables[6]]) {
+      for (const route of table.routes()) {
+        use(table.beforeId(route));
+        if (table.afterId(route) !== 0) use(table.afterId(route));
+      }
+      for (const out of this.#locRib.outs[table.family]) for (const id of out.setIds()) use(id);
+    }
+    const wrong: string[] = [];
+    for (const [id, counted] of this.#sets.uses()) {
+      const real = uses.get(id) ?? 0;
+      if (counted !== real || real === 0) wrong.push(`attribute set ${id}: ${real} uses, ${counted} counted`);
+      uses.delete(id);
+    }
+    for (const id of uses.keys()) wrong.push(`attribute set ${id}: used, and forgotten`);
+    for (const table of [this.#tables[4], this.#tables[6]]) {
+      for (let row = 1; row < table.prefixes.end; row++) {
+        const isNeeded = table.first(row) !== 0 || table.isHeld(row);
+        if (table.prefixes.has(row) !== isNeeded)
+          wrong.push(`prefix ${row}: there ${!isNeeded}, needed ${isNeeded}`);
+      }
+    }
+    return wrong;
+  }
+
   #newPeer(peer: RibPeer): PeerState {
     let number = 1;
     while (this.#byNumber[number] !== undefined) number++;
@@ -404,7 +434,7 @@ export class Rib {
     if (state.isUp || state.received[4] + state.received[6] > 0) return;
     this.#peers.delete(state.peer.name);
     this.#byNumber[state.number] = undefined;
-    for (const { exports } of this.#peers.values()) exports?.delete(state.number);
+    this.#forgetExportsOf(state);
   }
 
   #dropStale(state: PeerState, family: Family): void {
@@ -422,8 +452,11 @@ export class Rib {
       this.#adjRibIn.renewAll(state, this.#tables[family]);
       state.outs[family]?.sweep();
     }
-    // What others make of its routes may depend on it.
-    for (const { exports } of this.#peers.values()) exports?.delete(state.number);
+  }
+
+  /** What others are told of a peer's routes depends on what it is, but not on its policies and options. */
+  #forgetExportsOf({ number }: PeerState): void {
+    for (const { exports } of this.#peers.values()) exports?.delete(number);
   }
 
   #withdraw(state: PeerState, family: Family, all: readonly Nlri[]): void {

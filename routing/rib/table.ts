@@ -148,6 +148,10 @@ export class Table {
     this.#holders.set(prefix, this.#holders.get(prefix) + 1);
   }
 
+  isHeld(prefix: number): boolean {
+    return this.#holders.get(prefix) > 0;
+  }
+
   letGo(prefix: number): void {
     this.#holders.set(prefix, this.#holders.get(prefix) - 1);
     this.settle(prefix);
