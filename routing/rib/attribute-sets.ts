@@ -98,15 +98,28 @@ const mix = (hash: number, value: number): number => {
 };
 
 const hashOf = (attributes: RouteAttributes): number => {
-  const { origin, asPath, nextHop, med, localPref, communities, ...rest } = attributes;
+  const { origin, asPath, nextHop, med, localPref, communities } = attributes;
   let hash = mix(origin ?? 3, med ?? -1);
   hash = mix(hash, localPref ?? -1);
   for (const word of nextHop.words) hash = mix(hash, word);
   for (const { asns } of asPath ?? []) for (const asn of asns) hash = mix(hash, asn);
   for (const community of communities ?? []) hash = mix(hash, community);
-  for (const key in rest) hash = mixAny(hash, rest[key as keyof typeof rest]);
+  // By a list: as keys stand in objects is as attributes stood in a message.
+  for (const key of OTHERS) if (attributes[key] !== undefined) hash = mixAny(hash, attributes[key]);
   return hash;
 };
+
+const OTHERS = [
+  'linkLocal',
+  'aggregator',
+  'originatorId',
+  'clusterList',
+  'extendedCommunities',
+  'tunnels',
+  'largeCommunities',
+  'onlyToCustomer',
+  'unknown',
+] as const satisfies (keyof RouteAttributes)[];
 
 /** Values made of objects, arrays and bytes. Their order counts, as it does where they are compared. */
 const mixAny = (hash: number, value: unknown): number => {
