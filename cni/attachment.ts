@@ -19,6 +19,8 @@ export interface Attachment {
   readonly bootId: string;
   /** One address a family, without length. */
   readonly ips: readonly Address[];
+  /** What the pod's default routes go through. Undefined: the node's own address; there when somebody else gave the addresses. */
+  readonly gateways?: readonly Address[] | undefined;
   /** Largest packet the pod may send, bytes. */
   readonly mtu: number;
   readonly mac: string;

@@ -21,6 +21,7 @@ import {
   createInterface,
   findInterface,
   type InterfaceSpec,
+  type PodRoute,
   removeInterface,
   removeInterfaceInBackground,
 } from './interface.ts';
@@ -33,6 +34,7 @@ import {
   release,
   take,
 } from './ipam/allocator.ts';
+import { hostAddress, isAssigned } from './ipam/pool.ts';
 import { enterable, isUsed, openPodNamespace } from './namespace.ts';
 import { PortForwards } from './port-forwards.ts';
 import type { PortMapping } from './port-mappings.ts';
@@ -45,6 +47,9 @@ export interface AttachRequest extends AttachmentName {
   readonly ips?: readonly Address[];
   /** `ips` are all, given by somebody else: they may lie outside the node's ranges. */
   readonly given?: boolean;
+  /** Of somebody else as well, where he has some: what the default routes go through, at most one a family, and other routes. */
+  readonly gateways?: readonly Address[];
+  readonly routes?: readonly PodRoute[];
   /** Addresses are chosen from these, and of their families only. */
   readonly within?: readonly AddressRange[];
   /** Bytes; the node's when left out. */
@@ -178,6 +183,7 @@ export class Attachments {
       for (const ip of attachment.ips) {
         if (!take(this.#options.ipam, ip)) {
           this.#foreign.add(formatAddress(ip));
+          if (attachment.gateways) continue;
           const { id, ifname } = attachment;
           this.#options.log.warn(
             { id, ifname, ip: formatAddress(ip) },
@@ -258,6 +264,7 @@ export class Attachments {
         mtu: request.mtu ?? this.#options.mtu(),
         mac: request.mac ?? attachmentMac(request),
         phase: 'creating',
+        ...(request.gateways && { gateways: request.gateways }),
         ...(request.portMappings && { portMappings: request.portMappings }),
         ...(request.network !== undefined && { network: request.network }),
         ...(request.token !== undefined && { token: request.token }),
@@ -266,11 +273,11 @@ export class Attachments {
       this.#portForwards.reserve(attachment);
       undo.unshift(() => store.remove(attachment));
       await store.put(attachment);
-      const fds = createInterface(pod.fd, this.#spec(attachment));
+      const fds = createInterface(pod.fd, { ...this.#spec(attachment), routes: request.routes });
       undo.unshift(() => removeInterface(pod.fd, ifname));
       const port = this.#addPort(attachment, fds);
       undo.unshift(() => this.#withdraw(attachment, port));
-      for (const ip of ips) this.#options.routes.add(hostPrefix(ip), port);
+      await this.#addRoutes(attachment, port);
       await this.#portForwards.open(attachment);
       setPersistent(fds[0], true);
       const ready: Attachment = { ...attachment, phase: 'ready' };
@@ -349,7 +356,7 @@ export class Attachments {
     let port: number | undefined;
     try {
       port = this.#addPort(attachment, adoptInterface(netns, this.#spec(attachment)));
-      for (const ip of attachment.ips) this.#options.routes.add(hostPrefix(ip), port);
+      await this.#addRoutes(attachment, port);
       this.#live.set(attachmentKey(attachment), { attachment, port });
       this.#options.log.info({ id, ifname, netns, port }, 'pod taken over');
     } catch (error) {
@@ -366,6 +373,10 @@ export class Attachments {
       for (const fd of fds) closeSync(fd);
       throw error;
     }
+  }
+
+  async #addRoutes({ ips }: Attachment, port: number): Promise<void> {
+    for (const ip of ips) await this.#options.routes.add(hostPrefix(ip), port);
   }
 
   async #withdraw({ ips }: Attachment, port: number): Promise<void> {
@@ -389,7 +400,7 @@ export class Attachments {
       return { ok: false, reason };
     }
     for (const ip of ips) {
-      if (this.#options.ipam.some(({ pool }) => prefixContains(pool.prefix, ip))) {
+      if (this.#options.ipam.some(({ pool }) => isAssigned(pool, ip))) {
         const alone = allocate(this.#options.ipam, [ip], [{ first: ip, last: ip }]);
         if (!alone.ok) return alone;
       } else if (this.#foreign.has(formatAddress(ip))) {
@@ -410,9 +421,20 @@ export class Attachments {
     }
   }
 
-  #spec({ ifname, ips, mtu }: Attachment): InterfaceSpec {
+  #spec(attachment: Attachment): InterfaceSpec {
     const { queues, offload, gsoLimits } = this.#options;
-    return { ifname, ips, mtu, queues, offload, gso: gsoLimits(mtu) };
+    const { ifname, ips, mtu } = attachment;
+    const gateways = attachment.gateways ?? this.#nodeAddresses(ips);
+    return { ifname, ips, gateways, mtu, queues, offload, gso: gsoLimits(mtu) };
+  }
+
+  /** Those of the ranges that the addresses are in. */
+  #nodeAddresses(ips: readonly Address[]): Address[] {
+    const ranges = this.#options.ipam.map(({ pool }) => pool.prefix);
+    return ips.flatMap((ip) => {
+      const range = ranges.find((prefix) => prefixContains(prefix, ip));
+      return range ? [hostAddress(range)] : [];
+    });
   }
 
   async #attempt(step: () => void | Promise<void>, fields: object, otherwise: string): Promise<void> {

@@ -23,7 +23,8 @@ export interface PodPorts<Port = number> {
 
 /** Routes to single pod addresses, for as long as the pod is there. */
 export interface PodRoutes<Port = number> {
-  add(prefix: Prefix, port: Port): void;
+  /** Resolves when what the pod sends is let out as well. Throws, or rejects, when tables are used up. */
+  add(prefix: Prefix, port: Port): void | Promise<void>;
   remove(prefix: Prefix): void;
 }
 

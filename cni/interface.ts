@@ -11,24 +11,35 @@ import {
   links,
   openRtnetlink,
   qdiscs,
-  RouteTable,
+  type Route,
   type Rtnetlink,
   routes,
 } from '../sys/rtnetlink.ts';
 import { openTunQueue, setOffload } from '../sys/tun.ts';
 import { type Address, addressToBytes } from '../wire/address.ts';
+import type { Prefix } from '../wire/prefix.ts';
 import type { GsoLimits } from './host.ts';
 
 export interface InterfaceSpec {
   readonly ifname: string;
   /** At most one a family. */
   readonly ips: readonly Address[];
+  /** What the default routes go through, at most one a family; of a family that has none they go to the interface. */
+  readonly gateways: readonly Address[];
+  /** Beside the default routes; made with the interface and not repaired later. */
+  readonly routes?: readonly PodRoute[] | undefined;
   readonly mtu: number;
   /** One a worker. */
   readonly queues: number;
   /** TunOffload. */
   readonly offload: number;
   readonly gso: GsoLimits;
+}
+
+/** A route in a pod, through its interface. */
+export interface PodRoute {
+  readonly destination: Prefix;
+  readonly gateway?: Address | undefined;
 }
 
 /**
@@ -62,7 +73,8 @@ export function createInterface(namespace: number, spec: InterfaceSpec): number[
           ...spec.ips.map((ip) => addresses.add(hostRoute(index, ip))),
           links.change(index, { up: true }),
         );
-        for (const { family } of spec.ips) addDefaultRoute(netlink, index, family);
+        addDefaultRoutes(netlink, index, spec.ips, spec.gateways);
+        for (const route of spec.routes ?? []) addRoute(netlink, encoded(index, route));
       });
       return fds;
     });
@@ -78,11 +90,12 @@ export function adoptInterface(namespace: string, spec: InterfaceSpec): number[]
         const { index, up } = netlink.get(links.byName(spec.ifname));
         netlink.run(...spec.ips.map((ip) => addresses.replace(hostRoute(index, ip))));
         if (!up) netlink.run(links.change(index, { up: true }));
-        for (const { family } of spec.ips) {
-          const all = netlink.list(routes.all({ family, table: RouteTable.main }));
-          const hasDefault = all.some((route) => route.destination.length === 0 && route.index === index);
-          if (!hasDefault) addDefaultRoute(netlink, index, family);
-        }
+        // A plugin behind ours may have moved them to a table of its own.
+        const lacking = spec.ips.filter(({ family }) => {
+          const all = netlink.list(routes.all({ family }));
+          return !all.some((route) => route.destination.length === 0 && route.index === index);
+        });
+        addDefaultRoutes(netlink, index, lacking, spec.gateways);
       });
       return fds;
     });
@@ -160,10 +173,46 @@ function hostRoute(index: number, ip: Address) {
   };
 }
 
-/** Of a pod that has a default route already this one comes second: for sockets bound to the interface. */
-function addDefaultRoute(netlink: Rtnetlink, index: number, family: 4 | 6): void {
-  const route = { destination: { address: new Uint8Array(family === 4 ? 4 : 16), length: 0 }, index };
+/**
+ * A default route a family, through the gateway, and a route to that. The interface leads there anyway, having no neighbours
+ * to choose from; but who reads routes takes one without a gateway for one to a network that is connected directly. The
+ * plugin `sbr` cannot copy such a default route.
+ */
+function addDefaultRoutes(
+  netlink: Rtnetlink,
+  index: number,
+  ips: readonly Address[],
+  gateways: readonly Address[],
+): void {
+  const found = ips.map(({ family }) => gateways.find((gateway) => gateway.family === family));
+  const toGateways = found.flatMap((gateway) => {
+    if (!gateway) return [];
+    const address = addressToBytes(gateway);
+    return [{ destination: { address, length: address.length * 8 }, index }];
+  });
+  const defaults = ips.map(({ family }, i) => ({
+    destination: { address: new Uint8Array(family === 4 ? 4 : 16), length: 0 },
+    gateway: found[i] && addressToBytes(found[i]),
+    index,
+  }));
+  const all: Route[] = [...toGateways, ...defaults];
+  const errors = netlink.settle(all.map(routes.add));
+  for (const [i, error] of errors.entries()) if (error) addRoute(netlink, all[i]);
+}
+
+/** Of a pod that has such a route already this one comes second: for sockets bound to the interface. */
+function addRoute(netlink: Rtnetlink, route: Route): void {
   const [error] = netlink.settle([routes.add(route)]);
-  if (error?.code === 'EEXIST') netlink.run(routes.add({ ...route, priority: 1024 + index }));
+  if (error?.code === 'EEXIST') netlink.run(routes.add({ ...route, priority: 1024 + (route.index ?? 0) }));
   else if (error) throw error;
+}
+
+/** Whatever the gateway, the interface leads to it. */
+function encoded(index: number, { destination, gateway }: PodRoute): Route {
+  const { address, length } = destination;
+  return {
+    destination: { address: addressToBytes(address), length },
+    index,
+    ...(gateway && { gateway: addressToBytes(gateway), onlink: true }),
+  };
 }

@@ -107,7 +107,10 @@ export class Leases {
     if (reason) {
       return [found(reason, 'free it: weft ipam check --fix', () => attachments.detach(attachment))];
     }
-    const outside = ips.filter((ip) => ipam.every(({ pool }) => typeof offsetOf(pool, ip) === 'string'));
+    // Where others give the addresses, they know why.
+    const outside = attachment.gateways
+      ? []
+      : ips.filter((ip) => ipam.every(({ pool }) => typeof offsetOf(pool, ip) === 'string'));
     return [
       ...outside.map((ip) =>
         found(

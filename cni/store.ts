@@ -26,6 +26,7 @@ const Stored = z.object({
   namespace: z.object({ dev: z.number(), inode: z.number() }),
   bootId: z.string(),
   ips: z.array(z.string().transform(parseAddress)),
+  gateways: z.array(z.string().transform(parseAddress)).optional(),
   mtu: z.number(),
   mac: z.string(),
   portMappings: z.array(Mapping).optional(),
@@ -90,10 +91,11 @@ export class AttachmentStore {
 }
 
 function written(attachment: Attachment): object {
-  const { ips, portMappings } = attachment;
+  const { ips, gateways, portMappings } = attachment;
   return {
     ...attachment,
     ips: ips.map(formatAddress),
+    ...(gateways && { gateways: gateways.map(formatAddress) }),
     ...(portMappings && {
       portMappings: portMappings.map(({ hostIp, ...one }) => ({
         ...one,

@@ -7,7 +7,7 @@ import { type Fib, fibSync } from '../routing/fib-sync.ts';
 import { RouteTable } from '../routing/route-table.ts';
 import { encapOverhead, type Surroundings, staticRoutes } from '../routing/static.ts';
 import type { Address } from '../wire/address.ts';
-import { hostPrefix, type Prefix, parsePrefix, prefixContains } from '../wire/prefix.ts';
+import { formatPrefix, hostPrefix, type Prefix, parsePrefix, prefixContains } from '../wire/prefix.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { WeftError } from './errors.ts';
 import type { NodeRoutes } from './kernel-routes.ts';
@@ -40,13 +40,15 @@ const BOTH_FAMILIES_MINIMUM = 1280; // RFC 8200 section 5
 export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric {
   const { underlay, kernel, nat, cidrs } = options;
   let config = initial;
+  /** Of pods whose addresses somebody else has chosen, outside the node's ranges. */
+  const foreign = new Map<string, Prefix>();
   const natRules = (current: NodeConfig): NatRules => {
     const routed = [...table]
       .map(({ prefix }) => prefix)
       .filter((prefix) => prefix.length > 0 && !isOwn(prefix));
     return {
-      outgoing: current.host.natOutgoing && cidrs.length > 0,
-      pods: cidrs,
+      outgoing: current.host.natOutgoing && cidrs.length + foreign.size > 0,
+      pods: [...cidrs, ...foreign.values()],
       fabric: [...cidrs, ...routed],
     };
   };
@@ -86,8 +88,17 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
       }
     },
     refresh: () => setStatic(config.routes, surroundings(config, underlay)),
-    add: (prefix, port) => table.set(prefix, { source: 'local', paths: [{ kind: 'port', port }] }),
-    remove: (prefix) => table.remove(prefix, 'local'),
+    async add(prefix, port) {
+      table.set(prefix, { source: 'local', paths: [{ kind: 'port', port }] });
+      if (isOwn(prefix)) return;
+      foreign.set(formatPrefix(prefix), prefix);
+      kernel.set(prefix, { kind: 'fabric', mtu: options.hostMtu });
+      await nat.apply(natRules(config));
+    },
+    remove(prefix) {
+      if (foreign.delete(formatPrefix(prefix))) kernel.remove(prefix);
+      table.remove(prefix, 'local');
+    },
   };
 }
 

@@ -38,13 +38,22 @@ export function addressAt(pool: Pool, offset: number): Address {
   return { family, words: words.map((word, i) => (i === low ? (word | offset) >>> 0 : word)) };
 }
 
+/** Whether the pool assigns addresses near this one: not in a part of a long IPv6 prefix that it leaves to others. */
+export function isAssigned({ prefix }: Pool, address: Address): boolean {
+  const low = address.words.length - 1;
+  return (
+    prefixContains(prefix, address) &&
+    address.words.every((word, i) => i === low || word === prefix.address.words[i])
+  );
+}
+
 /** The offset of an address within the pool, or a string that says why pods cannot have it. */
 export function offsetOf(pool: Pool, address: Address): number | string {
   const text = formatAddress(address);
   if (!prefixContains(pool.prefix, address)) return `${text} is not in ${formatPrefix(pool.prefix)}`;
   const low = address.words.length - 1;
   const base = pool.prefix.address.words;
-  if (address.words.some((word, i) => i < low && word !== base[i])) {
+  if (!isAssigned(pool, address)) {
     return `${text} is beyond the part of ${formatPrefix(pool.prefix)} that is assigned, its first ${LAST_OFFSET + 1} addresses`;
   }
   const offset = (address.words[low] - base[low]) >>> 0;

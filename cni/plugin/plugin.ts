@@ -4,11 +4,12 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { type Address, formatAddress, parseAddress } from '../../wire/address.ts';
-import { formatPrefix, hostPrefix, type Prefix, prefixContains } from '../../wire/prefix.ts';
+import { formatPrefix, hostPrefix, type Prefix, parsePrefix, prefixContains } from '../../wire/prefix.ts';
 import { AttachError, type Attachment, attachmentKey } from '../attachment.ts';
 import type { Attachments } from '../attachments.ts';
 import type { Log } from '../host.ts';
 import { inspectInterface } from '../inspect.ts';
+import type { PodRoute } from '../interface.ts';
 import { hostAddress } from '../ipam/pool.ts';
 import { enterable } from '../namespace.ts';
 import { type Call, type Request, readRequest, readStdin } from './call.ts';
@@ -111,6 +112,12 @@ export class Plugin {
     delegate: (verb: Verb) => Promise<unknown>,
   ): Promise<object> {
     const { attachments, log } = this.#options;
+    if (request.config.ipam === 'dhcp') {
+      throw new CniError(
+        CniCode.unsupportedField,
+        "ipam.type: \"dhcp\" is not supported: it asks by Ethernet broadcast through the pod's interface, which is a TUN and has no Ethernet; use host-local or static, or no 'ipam' to have Weft's own",
+      );
+    }
     const known = attachments.find(request)?.attachment;
     if (known?.token !== undefined && known.token === call.token) {
       // Its answer was lost with a daemon, and with it what the plugin gave.
@@ -149,7 +156,7 @@ export class Plugin {
       ifname,
       netns,
       network: config.name,
-      ...(given ? { given: true } : { within: this.#ranges(request) }),
+      ...(given ? { given: true, ...waysOf(given) } : { within: this.#ranges(request) }),
       ...(mtu !== undefined && { mtu }),
       ...(ips && { ips }),
       ...(mac && { mac }),
@@ -266,12 +273,26 @@ function addressesOf({ ips }: Result): Address[] {
   );
 }
 
-/** Addresses as their plugin writes them, its routes and DNS where it has some; the interface is ours. */
+/** What leads out of the pod, of those of its addresses that have a gateway, and other routes. */
+function waysOf({ ips, routes }: Result): { gateways: Address[]; routes: PodRoute[] } {
+  const own = routes.map(({ dst, gw }) =>
+    parsed('the answer of the IPAM plugin', () => ({
+      destination: parsePrefix(dst),
+      gateway: gw === undefined ? undefined : parseAddress(gw),
+    })),
+  );
+  const gateways = ips.flatMap(({ gateway }) =>
+    gateway === undefined ? [] : [parsed('the answer of the IPAM plugin', () => parseAddress(gateway))],
+  );
+  return { gateways, routes: own.filter(({ destination }) => destination.length > 0) };
+}
+
+/** Addresses and routes as their plugin writes them, its DNS where it has some; the interface and its default routes are ours. */
 function withGiven(made: Result, { ips, routes, dns }: Result): Result {
   return {
     interfaces: made.interfaces,
     ips: ips.map((ip) => ({ ...ip, interface: 0 })),
-    routes: routes.length > 0 ? routes : made.routes,
+    routes: [...routes, ...made.routes.filter(({ dst }) => !routes.some((one) => one.dst === dst))],
     dns: Object.keys(dns).length > 0 ? dns : made.dns,
   };
 }

@@ -101,8 +101,11 @@ describe('attach', () => {
     expect(linkOf(namespace).flags).toContain('UP');
     expect(addressesOf(namespace)).toEqual(['10.244.1.2/32', 'fd00:244:1::2/128']);
     expect(namespace.run('ip', '-6', 'addr')).not.toMatch(/tentative|fe80/);
-    expect(namespace.run('ip', 'route')).toMatch(/^default dev eth0 proto static scope link/m);
-    expect(namespace.run('ip', '-6', 'route')).toMatch(/^default dev eth0/m);
+    expect(namespace.run('ip', 'route').trim().split(' \n')).toEqual([
+      'default via 10.244.1.1 dev eth0 proto static',
+      '10.244.1.1 dev eth0 proto static scope link',
+    ]);
+    expect(namespace.run('ip', '-6', 'route')).toMatch(/^default via fd00:244:1::1 dev eth0/m);
 
     const [[port, spec]] = [...engine.ports];
     expect(spec).toMatchObject({ kind: 'pod', mtu: 1450 });
@@ -147,8 +150,8 @@ describe('attach', () => {
     await attachments.attach({ id: 'a', ifname: 'eth0', netns: namespace.path });
     await attachments.attach({ id: 'a', ifname: 'eth1', netns: namespace.path });
     expect(namespace.run('ip', 'route').match(/^default.*$/gm)).toEqual([
-      'default dev eth0 proto static scope link ',
-      expect.stringMatching(/^default dev eth1 proto static scope link metric \d+/),
+      'default via 10.244.1.1 dev eth0 proto static ',
+      expect.stringMatching(/^default via 10.244.1.1 dev eth1 proto static metric \d+/),
     ]);
     await engine.stop();
   });
@@ -424,8 +427,23 @@ describe('recover', () => {
     const next = daemon();
     await next.attachments.recover();
     expect(addressesOf(namespace)).toEqual(['10.244.1.2/32', 'fd00:244:1::2/128']);
-    expect(namespace.run('ip', 'route')).toMatch(/^default dev eth0/m);
-    expect(namespace.run('ip', '-6', 'route')).toMatch(/^default dev eth0/m);
+    expect(namespace.run('ip', 'route')).toMatch(/^default via 10.244.1.1 dev eth0/m);
+    expect(namespace.run('ip', '-6', 'route')).toMatch(/^default via fd00:244:1::1 dev eth0/m);
+    await crash(next);
+  });
+
+  it('leaves default routes where a plugin has moved them', async () => {
+    const first = daemon();
+    const namespace = pod();
+    await first.attachments.attach({ id: 'a', ifname: 'eth0', netns: namespace.path });
+    await crash(first);
+    const [before] = namespace.run('ip', 'route').split(' \n');
+    namespace.run('ip', 'route', 'add', 'table', '100', ...before.trim().split(' '));
+    namespace.run('ip', 'route', 'del', 'default');
+    const next = daemon();
+    await next.attachments.recover();
+    expect(namespace.run('ip', 'route')).not.toContain('default');
+    expect(namespace.run('ip', 'route', 'show', 'table', '100')).toContain('default via 10.244.1.1 dev eth0');
     await crash(next);
   });
 

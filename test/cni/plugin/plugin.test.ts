@@ -402,7 +402,7 @@ describe('delegated IPAM', () => {
 
   const give = {
     ips: [{ address: '10.244.1.50/24', gateway: '10.244.1.1' }, { address: 'fd00:9::5/64' }],
-    routes: [{ dst: '0.0.0.0/0', gw: '10.244.1.1' }],
+    routes: [{ dst: '0.0.0.0/0', gw: '10.244.1.1' }, { dst: '10.96.0.0/12' }],
     dns: { domain: 'given' },
   };
   const path = () => `/nowhere:${join(folder, 'bin')}`;
@@ -424,9 +424,14 @@ describe('delegated IPAM', () => {
         { address: '10.244.1.50/24', gateway: '10.244.1.1', interface: 0 },
         { address: 'fd00:9::5/64', interface: 0 },
       ],
-      routes: [{ dst: '0.0.0.0/0', gw: '10.244.1.1' }],
+      routes: [{ dst: '0.0.0.0/0', gw: '10.244.1.1' }, { dst: '10.96.0.0/12' }, { dst: '::/0' }],
       dns: { domain: 'given' },
     });
+    expect(namespace.run('ip', 'route').trim().split(' \n')).toEqual([
+      'default via 10.244.1.1 dev eth0 proto static',
+      '10.96.0.0/12 dev eth0 proto static scope link',
+      '10.244.1.1 dev eth0 proto static scope link',
+    ]);
     const addresses = namespace.run('ip', '-o', 'addr', 'show', 'dev', 'eth0');
     expect(addresses).toContain('10.244.1.50/32');
     expect(addresses).toContain('fd00:9::5/128');
@@ -497,6 +502,8 @@ describe('delegated IPAM', () => {
     expect(await call('STATUS', delegated('', { refuse: 'STATUS' }))).toEqual(
       refused(11, /test-ipam STATUS/),
     );
+    const dhcp = { netns: pod().path, config: { ipam: { type: 'dhcp' } } };
+    expect(await call('ADD', dhcp)).toEqual(refused(2, /"dhcp" is not supported: .* has no Ethernet/));
     const missing = { ...delegated(pod().path), path: '/nowhere' };
     expect(await call('ADD', missing)).toEqual(refused(7, /no plugin "test-ipam" in CNI_PATH \(\/nowhere\)/));
     expect(node.store.all()).toEqual([]);
