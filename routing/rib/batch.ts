@@ -1,13 +1,13 @@
 /** What one peer is to be told next, gathered by attribute set and then packed into messages. */
 import type { Coding } from '../bgp/codec/attributes.ts';
 import { type Family, type Nlri, nlriSize } from '../bgp/codec/family.ts';
-import { packRoutes, packWithdrawals, type RouteGroup, roomFor } from '../bgp/codec/pack.ts';
+import { packRoutes, packWithdrawals, type RouteGroup, type Share, shareOf } from '../bgp/codec/pack.ts';
 import type { Update } from '../bgp/codec/update.ts';
 import type { AttributeSet } from './attribute-sets.ts';
 
 interface Group extends RouteGroup {
   readonly nlri: Nlri[];
-  readonly room: number;
+  readonly share: Share;
 }
 
 export class Batch {
@@ -34,8 +34,8 @@ export class Batch {
   announce(set: AttributeSet, nlri: Nlri): boolean {
     const group = this.#groupOf(set);
     const bytes = this.#sizeOf(nlri);
-    if (bytes > group.room) return false;
-    if (group.nlri.length === 0) this.bytes += this.#coding.maxLength - group.room;
+    if (bytes > group.share.room) return false;
+    if (group.nlri.length === 0) this.bytes += this.#coding.maxLength - group.share.room;
     group.nlri.push(nlri);
     this.bytes += bytes;
     return true;
@@ -47,7 +47,7 @@ export class Batch {
       all.push(...packWithdrawals(this.#family, this.#withdrawn, this.#coding));
     }
     for (const group of this.#groups.values()) {
-      all.push(...packRoutes(group, this.#coding, group.room).updates);
+      all.push(...packRoutes(group, this.#coding, group.share).updates);
     }
     return all;
   }
@@ -63,7 +63,7 @@ export class Batch {
         nextHop,
         ...(linkLocal !== undefined && { linkLocal }),
       };
-      group = { ...shared, nlri: [], room: roomFor(shared, this.#coding) };
+      group = { ...shared, nlri: [], share: shareOf(shared, this.#coding) };
       this.#groups.set(set, group);
     }
     this.#last = { set, group };

@@ -34,7 +34,8 @@ export const readAsPath = (bytes: Uint8Array, asBytes: 2 | 4, confederation?: 's
     if (count === 0) return new Malformed('a segment without AS numbers');
     if (count * asBytes > reader.left)
       return new Malformed(`a segment of ${count} AS numbers in ${reader.left} bytes`);
-    const asns = Array.from({ length: count }, () => (asBytes === 2 ? reader.u16() : reader.u32()));
+    const asns: number[] = [];
+    for (let i = 0; i < count; i++) asns.push(asBytes === 2 ? reader.u16() : reader.u32());
     if (asns.includes(0)) return new Malformed('AS 0 (RFC 7607)');
     if (type === SegmentType.set || type === SegmentType.sequence) path.push({ type, asns });
     else if (confederation !== 'skip' || (type !== CONFED_SEQUENCE && type !== CONFED_SET)) {

@@ -2,12 +2,12 @@
  * Path attributes as values, and for each its type code, category, bytes and what an error in it costs (RFC 7606
  * section 7). MP_REACH_NLRI and MP_UNREACH_NLRI carry routes, not properties of routes: reach.ts.
  */
-import { type Address, addressToBytes } from '../../../wire/address.ts';
+import type { Address } from '../../../wire/address.ts';
 import { type AsPath, readAsPath, writeAsPath } from './as-path.ts';
 import { Reader, type Writer } from './bytes.ts';
 import * as community from './community.ts';
 import { type AttributeReaction, Malformed } from './errors.ts';
-import { readIpv4 } from './family.ts';
+import { readIpv4, writeAddress } from './family.ts';
 import { AS_TRANS } from './open.ts';
 import { readTunnels, type Tunnel, writeTunnels } from './tunnel.ts';
 
@@ -123,7 +123,7 @@ const number32 = {
 
 const address4 = {
   decode: (bytes: Uint8Array) => size(bytes, 4) ?? readIpv4(new Reader(bytes)),
-  encode: (writer: Writer, value: Address) => void writer.bytes(addressToBytes(value)),
+  encode: writeAddress,
 };
 
 /** Lists whose length is a multiple, not 0, of an item's. */
@@ -138,7 +138,9 @@ const list = <Item>(
       return new Malformed(`${bytes.length} bytes, not a multiple of ${itemBytes}`);
     }
     const reader = new Reader(bytes);
-    return unique(Array.from({ length: bytes.length / itemBytes }, () => read(reader)));
+    const all: Item[] = [];
+    while (reader.left > 0) all.push(read(reader));
+    return unique(all);
   },
   encode: (writer: Writer, all: readonly Item[]) => {
     for (const item of all) write(writer, item);
@@ -156,7 +158,7 @@ const aggregator = (bytes: Uint8Array, asBytes: 2 | 4): Aggregator | Malformed =
 const writeAggregator = (writer: Writer, { asn, address }: Aggregator, asBytes: 2 | 4): void => {
   if (asBytes === 4) writer.u32(asn);
   else writer.u16(asn > 0xffff ? AS_TRANS : asn);
-  writer.bytes(addressToBytes(address));
+  writeAddress(writer, address);
 };
 
 /** In the order of type codes, in which they are written (RFC 4271 appendix F.3). */

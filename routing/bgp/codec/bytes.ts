@@ -6,17 +6,18 @@
 export class Reader {
   /** True when something behind the end was asked for; what was read since the last check is then worthless. */
   overrun = false;
+  // No DataView: making one costs more than all that is read through it (a decoded UPDATE: 6.3 against 11 µs).
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #end: number;
   #offset = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#end = bytes.length;
   }
 
   get left(): number {
-    return this.#bytes.length - this.#offset;
+    return this.#end - this.#offset;
   }
 
   get offset(): number {
@@ -29,14 +30,16 @@ export class Reader {
 
   u16(): number {
     if (!this.#has(2)) return 0;
+    const [bytes, at] = [this.#bytes, this.#offset];
     this.#offset += 2;
-    return this.#view.getUint16(this.#offset - 2);
+    return (bytes[at] << 8) | bytes[at + 1];
   }
 
   u32(): number {
     if (!this.#has(4)) return 0;
+    const [bytes, at] = [this.#bytes, this.#offset];
     this.#offset += 4;
-    return this.#view.getUint32(this.#offset - 4);
+    return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
   }
 
   /** 48 bits in a safe integer. */
@@ -58,7 +61,7 @@ export class Reader {
   #has(count: number): boolean {
     if (count <= this.left) return true;
     this.overrun = true;
-    this.#offset = this.#bytes.length;
+    this.#offset = this.#end;
     return false;
   }
 }
@@ -67,8 +70,13 @@ const FIRST_SIZE = 512;
 
 export class Writer {
   #bytes = new Uint8Array(FIRST_SIZE);
-  #view = new DataView(this.#bytes.buffer);
   #length = 0;
+
+  /** Empty again; its memory stays. */
+  reset(): this {
+    this.#length = 0;
+    return this;
+  }
 
   get length(): number {
     return this.#length;
@@ -82,14 +90,18 @@ export class Writer {
 
   u16(value: number): this {
     this.#room(2);
-    this.#view.setUint16(this.#length, value);
-    this.#length += 2;
+    this.#bytes[this.#length++] = value >>> 8;
+    this.#bytes[this.#length++] = value;
     return this;
   }
 
   u32(value: number): this {
     this.#room(4);
-    this.#view.setUint32(this.#length, value);
+    const [bytes, at] = [this.#bytes, this.#length];
+    bytes[at] = value >>> 24;
+    bytes[at + 1] = value >>> 16;
+    bytes[at + 2] = value >>> 8;
+    bytes[at + 3] = value;
     this.#length += 4;
     return this;
   }
@@ -110,7 +122,7 @@ export class Writer {
     const at = this.#length;
     this.u16(0);
     body(this);
-    this.#view.setUint16(at, this.#length - at - 2);
+    this.patch16(at, this.#length - at - 2);
     return this;
   }
 
@@ -123,8 +135,20 @@ export class Writer {
     return this;
   }
 
+  patch8(at: number, value: number): void {
+    this.#bytes[at] = value;
+  }
+
   patch16(at: number, value: number): void {
-    this.#view.setUint16(at, value);
+    this.#bytes[at] = value >>> 8;
+    this.#bytes[at + 1] = value;
+  }
+
+  /** Moves what was written from `at` on one byte back, which makes room for one more before it. */
+  shift(at: number): void {
+    this.#room(1);
+    this.#bytes.copyWithin(at + 1, at, this.#length);
+    this.#length++;
   }
 
   /** A copy of what was written. */
@@ -137,6 +161,5 @@ export class Writer {
     const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + count));
     larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
-    this.#view = new DataView(larger.buffer);
   }
 }

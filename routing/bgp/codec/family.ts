@@ -1,6 +1,6 @@
 /** Address families (RFC 4760) and prefixes on the wire (RFC 4271 section 4.3, with path identifiers RFC 7911). */
-import { type Address, addressFromBytes, addressToBytes } from '../../../wire/address.ts';
-import { familyBits, maskAddress, type Prefix } from '../../../wire/prefix.ts';
+import type { Address } from '../../../wire/address.ts';
+import { familyBits, type Prefix } from '../../../wire/prefix.ts';
 import type { Reader, Writer } from './bytes.ts';
 import { Malformed } from './errors.ts';
 
@@ -34,20 +34,30 @@ export interface Nlri {
 /** Reads prefixes up to the end. Bits behind a prefix's length are of no relevance (RFC 4271 section 4.3): cleared. */
 export const readNlri = (reader: Reader, family: Family, addPath: boolean): Nlri[] | Malformed => {
   const all: Nlri[] = [];
-  const size = family === 4 ? 4 : 16;
+  const bits = familyBits(family);
   while (reader.left > 0) {
     const pathId = addPath ? reader.u32() : undefined;
     const length = reader.u8();
-    if (length > familyBits(family))
-      return new Malformed(`a prefix of IPv${family} with a length of ${length}`);
-    const some = reader.take((length + 7) >> 3);
+    if (length > bits) return new Malformed(`a prefix of IPv${family} with a length of ${length}`);
+    const words = family === 4 ? [readWord(reader, length)] : readWords(reader, length);
     if (reader.overrun) return new Malformed('the last prefix is cut off');
-    const whole = new Uint8Array(size);
-    whole.set(some);
-    const prefix = { address: maskAddress(addressFromBytes(whole), length), length };
+    const prefix = { address: { family, words }, length };
     all.push(pathId === undefined ? { prefix } : { prefix, pathId });
   }
   return all;
+};
+
+const readWords = (reader: Reader, length: number): number[] => {
+  const words = [0, 0, 0, 0];
+  for (let i = 0; 32 * i < length; i++) words[i] = readWord(reader, Math.min(32, length - 32 * i));
+  return words;
+};
+
+/** The first `bits` of 32, in as many bytes as they need. */
+const readWord = (reader: Reader, bits: number): number => {
+  let word = 0;
+  for (let shift = 24; shift > 24 - bits; shift -= 8) word |= reader.u8() << shift;
+  return bits === 0 ? 0 : (word & (-1 << (32 - bits))) >>> 0;
 };
 
 /** Bytes that `writeNlri` will write. */
@@ -56,10 +66,19 @@ export const nlriSize = ({ prefix }: Nlri, addPath: boolean): number =>
 
 export const writeNlri = (writer: Writer, all: readonly Nlri[], addPath: boolean): void => {
   for (const { prefix, pathId } of all) {
+    const { address, length } = prefix;
     if (addPath) writer.u32(pathId ?? 0);
-    writer.u8(prefix.length).bytes(addressToBytes(prefix.address).subarray(0, (prefix.length + 7) >> 3));
+    writer.u8(length);
+    for (let bit = 0; bit < length; bit += 8) {
+      writer.u8(address.words[bit >>> 5] >>> (24 - (bit & 31)));
+    }
   }
 };
 
 /** Reads 4 bytes; zeros behind the end. */
 export const readIpv4 = (reader: Reader): Address => ({ family: 4, words: [reader.u32()] });
+
+/** 4 or 16 bytes. */
+export const writeAddress = (writer: Writer, { words }: Address): void => {
+  for (const word of words) writer.u32(word);
+};

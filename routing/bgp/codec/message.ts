@@ -150,10 +150,13 @@ const decodeRouteRefresh = (bytes: Uint8Array, body: Uint8Array): Result<Receive
   return ok({ kind: 'routeRefresh', refresh });
 };
 
+/** All messages are written in one place, and copied out of it. */
+const scratch = new Writer();
+const MARKER = new Uint8Array(MARKER_BYTES).fill(0xff);
+
 /** @throws RangeError when it does not fit: UPDATEs are cut to fit by pack.ts, the others come from configuration */
 export const encodeMessage = (message: Message, coding: Coding): Uint8Array => {
-  const writer = new Writer();
-  for (let i = 0; i < MARKER_BYTES; i++) writer.u8(0xff);
+  const writer = scratch.reset().bytes(MARKER);
   writer.u16(0).u8(MessageType[message.kind]);
   switch (message.kind) {
     case 'open':

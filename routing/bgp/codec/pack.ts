@@ -33,27 +33,34 @@ const UNREACH_HEAD = 3;
 const REACH_HEAD = 5;
 
 /** IPv4 routes with an IPv4 next hop go into the body, as every speaker reads them; all others into MP_REACH_NLRI. */
-export const packRoutes = (group: RouteGroup, coding: Coding, room = roomFor(group, coding)): Packed => {
-  const { family, attributes, nextHop, linkLocal, nlri } = group;
-  const inBody = isInBody(group);
-  const shared: Attributes = inBody ? { ...attributes, nextHop } : attributes;
+export const packRoutes = (group: RouteGroup, coding: Coding, shared = shareOf(group, coding)): Packed => {
+  const { family, nextHop, linkLocal, nlri } = group;
+  const { attributes, encoded, room } = shared;
   const { parts, unsendable } = cut(nlri, room, coding.addPath[family]);
   const updates = parts.map((part): Update => {
-    if (inBody) return { withdrawn: [], attributes: shared, nlri: part };
+    if (isInBody(group)) return { withdrawn: [], attributes, encoded, nlri: part };
     const reach = { family, nextHop, ...(linkLocal !== undefined && { linkLocal }), nlri: part };
-    return { withdrawn: [], attributes: shared, reach, nlri: [] };
+    return { withdrawn: [], attributes, encoded, reach, nlri: [] };
   });
   return { updates, unsendable };
 };
 
-/** Bytes that a message with these attributes leaves to prefixes; negative when it does not even hold them. */
-export const roomFor = (group: Omit<RouteGroup, 'nlri'>, coding: Coding): number => {
-  const { attributes, nextHop, linkLocal } = group;
+/** What all messages of a group have in common. */
+export interface Share {
+  readonly attributes: Attributes;
+  readonly encoded: Uint8Array;
+  /** Bytes that are left for prefixes; negative when even this does not fit. */
+  readonly room: number;
+}
+
+export const shareOf = (group: Omit<RouteGroup, 'nlri'>, coding: Coding): Share => {
+  const { nextHop, linkLocal } = group;
   const inBody = isInBody(group);
   const nextHopBytes = 4 * (nextHop.words.length + (linkLocal?.words.length ?? 0));
   const around = HEADER_BYTES + BODY_BYTES + (inBody ? 0 : ATTRIBUTE_HEAD + REACH_HEAD + nextHopBytes);
-  const shared: Attributes = inBody ? { ...attributes, nextHop } : attributes;
-  return coding.maxLength - around - encodeAttributes(shared, coding).length;
+  const attributes: Attributes = inBody ? { ...group.attributes, nextHop } : group.attributes;
+  const encoded = encodeAttributes(attributes, coding);
+  return { attributes, encoded, room: coding.maxLength - around - encoded.length };
 };
 
 const isInBody = ({ family, nextHop }: Omit<RouteGroup, 'nlri'>): boolean =>

@@ -4,11 +4,20 @@
  * (RFC 2545 section 3). Their prefixes cannot be found when anything before them is wrong: such errors end the session
  * (RFC 7606 sections 5.3 and 7.11).
  */
-import { type Address, addressFromBytes, addressToBytes } from '../../../wire/address.ts';
+import { type Address, addressFromBytes } from '../../../wire/address.ts';
 import type { Coding } from './attributes.ts';
 import { Reader, type Writer } from './bytes.ts';
 import { Malformed } from './errors.ts';
-import { afiOf, type Family, familyOf, type Nlri, readNlri, Safi, writeNlri } from './family.ts';
+import {
+  afiOf,
+  type Family,
+  familyOf,
+  type Nlri,
+  readNlri,
+  Safi,
+  writeAddress,
+  writeNlri,
+} from './family.ts';
 
 export interface Reach {
   readonly family: Family;
@@ -58,8 +67,8 @@ export const writeReachHead = (writer: Writer, { family, nextHop, linkLocal }: O
     .u16(afiOf(family))
     .u8(Safi.unicast)
     .counted8(() => {
-      writer.bytes(addressToBytes(nextHop));
-      if (linkLocal !== undefined) writer.bytes(addressToBytes(linkLocal));
+      writeAddress(writer, nextHop);
+      if (linkLocal !== undefined) writeAddress(writer, linkLocal);
     });
   writer.u8(0);
 };

@@ -46,6 +46,8 @@ export interface Update {
   readonly withdrawn: readonly Nlri[];
   readonly unreach?: Unreach;
   readonly attributes: Attributes;
+  /** These for the coding that they were packed for (pack.ts): written as they are. Never in what was received. */
+  readonly encoded?: Uint8Array;
   readonly reach?: Reach;
   /** IPv4, in the body, with the attributes' next hop. */
   readonly nlri: readonly Nlri[];
@@ -98,13 +100,13 @@ export const decodeUpdate = (body: Uint8Array, coding: Coding): Result<ReceivedU
     const what = `${attributeName(type)}: ${why}, and no routes to withdraw for it`;
     return fail(updateError(UpdateError.malformedAttributeList, what));
   }
-  const update: Update = {
+  const update: { -readonly [K in keyof Update]: Update[K] } = {
     withdrawn,
-    ...(unreach !== undefined && { unreach }),
     attributes: list.attributes(),
-    ...(reach !== undefined && { reach }),
     nlri,
   };
+  if (unreach !== undefined) update.unreach = unreach;
+  if (reach !== undefined) update.reach = reach;
   return ok({ update, treatAsWithdraw, errors: list.errors });
 };
 
@@ -115,7 +117,7 @@ class AttributeList {
   unreach: Unreach | undefined;
   readonly errors: AttributeError[] = [];
   readonly #coding: Coding;
-  readonly #seen = new Set<number>();
+  readonly #seen: number[] = [];
   readonly #values: { -readonly [K in keyof WireAttributes]: WireAttributes[K] } = {};
   readonly #unknown: UnknownAttribute[] = [];
 
@@ -147,13 +149,15 @@ class AttributeList {
     if (this.#coding.internal) mandatory.push('localPref');
     for (const key of mandatory) {
       const { type } = codecs[key];
-      if (!this.#seen.has(type)) this.#error('treat-as-withdraw', type, 'is missing');
+      if (!this.#seen.includes(type)) this.#error('treat-as-withdraw', type, 'is missing');
     }
   }
 
   attributes(): Attributes {
-    const { as4Path, as4Aggregator, ...rest } = this.#values;
-    const attributes: { -readonly [K in keyof Attributes]: Attributes[K] } = rest;
+    const { as4Path, as4Aggregator } = this.#values;
+    const attributes: { -readonly [K in keyof WireAttributes]: WireAttributes[K] } = this.#values;
+    if (as4Path !== undefined) delete attributes.as4Path;
+    if (as4Aggregator !== undefined) delete attributes.as4Aggregator;
     if (this.#unknown.length > 0) attributes.unknown = this.#unknown.sort((a, b) => a.type - b.type);
     // RFC 6793 section 4.2.3: an aggregator of an old speaker made a new path; what is carried beside it is stale.
     const { asPath, aggregator } = attributes;
@@ -167,14 +171,14 @@ class AttributeList {
   #take(flags: number, type: number, value: Uint8Array, whole: Uint8Array): void {
     const isReach = type === AttributeType.mpReach;
     const carriesRoutes = isReach || type === AttributeType.mpUnreach;
-    if (this.#seen.has(type)) {
+    if (this.#seen.includes(type)) {
       // RFC 7606 section 3 g).
       if (carriesRoutes) {
         this.fatal = updateError(UpdateError.malformedAttributeList, `${attributeName(type)} stands twice`);
       } else this.#error('attribute-discard', type, 'stands twice');
       return;
     }
-    this.#seen.add(type);
+    this.#seen.push(type);
     if (carriesRoutes) {
       if ((flags & CATEGORY) !== Flag.optional) this.#flagsError(type, flags);
       if (isReach) this.reach = this.#routes(type, readReach(value, this.#coding));
@@ -232,47 +236,51 @@ class AttributeList {
 
 /** Behind the header. That it fits a message is the caller's care: pack.ts. */
 export const writeUpdate = (writer: Writer, update: Update, coding: Coding): void => {
-  const { withdrawn, unreach, attributes, reach, nlri } = update;
+  const { withdrawn, unreach, attributes, encoded, reach, nlri } = update;
   writer.counted16(() => writeNlri(writer, withdrawn, coding.addPath[4]));
   writer.counted16(() => {
     // First, so that a receiver finds the routes before anything that may be wrong (RFC 7606 section 5.1).
     if (unreach !== undefined) {
-      const value = new Writer();
-      writeUnreach(value, unreach, coding);
-      writeAttribute(writer, Flag.optional, AttributeType.mpUnreach, value.finish());
+      writeAttribute(writer, Flag.optional, AttributeType.mpUnreach, () =>
+        writeUnreach(writer, unreach, coding),
+      );
     }
     if (reach !== undefined) {
-      const value = new Writer();
-      writeReach(value, reach, coding);
-      writeAttribute(writer, Flag.optional, AttributeType.mpReach, value.finish());
+      writeAttribute(writer, Flag.optional, AttributeType.mpReach, () => writeReach(writer, reach, coding));
     }
-    writer.bytes(encodeAttributes(attributes, coding));
+    if (encoded === undefined) writeAttributes(writer, attributes, coding);
+    else writer.bytes(encoded);
   });
   writeNlri(writer, nlri, coding.addPath[4]);
 };
 
+const scratch = new Writer();
+
 /** The attributes but those that carry routes, as they stand in a message: equal bytes may share one. */
 export const encodeAttributes = (attributes: Attributes, coding: Coding): Uint8Array => {
-  const writer = new Writer();
-  const values = withAs4(attributes, coding);
-  for (const key of Object.keys(codecs) as Key[]) encodeKnown(writer, key, values[key], coding);
-  for (const { type, value } of attributes.unknown ?? []) {
-    writeAttribute(writer, Flag.optional | Flag.transitive | Flag.partial, type, value);
-  }
-  return writer.finish();
+  writeAttributes(scratch.reset(), attributes, coding);
+  return scratch.finish();
 };
 
-const encodeKnown = <K extends Key>(
+const KEYS = Object.keys(codecs) as Key[];
+
+const writeAttributes = (writer: Writer, attributes: Attributes, coding: Coding): void => {
+  const values = withAs4(attributes, coding);
+  for (const key of KEYS) if (values[key] !== undefined) writeKnown(writer, key, values[key], coding);
+  for (const { type, value } of attributes.unknown ?? []) {
+    const flags = Flag.optional | Flag.transitive | Flag.partial;
+    writeAttribute(writer, flags, type, () => void writer.bytes(value));
+  }
+};
+
+const writeKnown = <K extends Key>(
   writer: Writer,
   key: K,
   value: WireAttributes[K],
   coding: Coding,
 ): void => {
-  if (value === undefined) return;
-  const codec = codecs[key] as unknown as AttributeCodec<NonNullable<WireAttributes[K]>>;
-  const bytes = new Writer();
-  codec.encode(bytes, value as NonNullable<WireAttributes[K]>, coding);
-  writeAttribute(writer, codec.flags, codec.type, bytes.finish());
+  const codec = codecs[key] as unknown as AttributeCodec<WireAttributes[K]>;
+  writeAttribute(writer, codec.flags, codec.type, () => codec.encode(writer, value, coding));
 };
 
 /** RFC 6793 section 4.2.2: what two octets do not hold goes beside. */
@@ -286,14 +294,19 @@ const withAs4 = (attributes: Attributes, { asBytes }: Coding): WireAttributes =>
   };
 };
 
-const writeAttribute = (writer: Writer, flags: number, type: number, value: Uint8Array): void => {
-  if (value.length > 255)
-    writer
-      .u8(flags | Flag.extendedLength)
-      .u8(type)
-      .u16(value.length);
-  else writer.u8(flags).u8(type).u8(value.length);
-  writer.bytes(value);
+/** In place: behind a length of one byte, which becomes two where that does not do. */
+const writeAttribute = (writer: Writer, flags: number, type: number, value: () => void): void => {
+  const at = writer.length;
+  writer.u8(flags).u8(type).u8(0);
+  value();
+  const length = writer.length - at - 3;
+  if (length <= 255) {
+    writer.patch8(at + 2, length);
+    return;
+  }
+  writer.shift(at + 3);
+  writer.patch8(at, flags | Flag.extendedLength);
+  writer.patch16(at + 2, length);
 };
 
 /** An UPDATE that says that all routes of a family have been sent (RFC 4724 section 2). */
