@@ -9,7 +9,7 @@ import type { Hops } from './hops.ts';
 import { asLongLivedStale, importRoute, type Self } from './import.ts';
 import type { LocRib } from './loc-rib.ts';
 import { stalenessOf } from './loc-rib.ts';
-import { type PeerState, recall, remember } from './peer-state.ts';
+import type { PeerState } from './peer-state.ts';
 import type { ReceivedRoute, RouteAttributes } from './route.ts';
 import { Mark, type Table } from './table.ts';
 
@@ -148,10 +148,10 @@ export class AdjRibIn {
   }
 
   #import(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet | null {
-    const known = recall(state.imports, before);
+    const known = state.imports?.get(before, 0);
     if (known !== undefined) return known;
     const after = this.#intern(importRoute(before.attributes, prefix, state.peer, this.#self), before);
-    remember(state.imports, before, after);
+    state.imports?.set(before, 0, after);
     return after;
   }
 

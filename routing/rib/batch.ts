@@ -1,13 +1,34 @@
 /** What one peer is to be told next, gathered by attribute set and then packed into messages. */
+import type { Address } from '../../wire/address.ts';
 import type { Coding } from '../bgp/codec/attributes.ts';
 import { type Family, type Nlri, nlriSize } from '../bgp/codec/family.ts';
 import { packRoutes, packWithdrawals, type RouteGroup, type Share, shareOf } from '../bgp/codec/pack.ts';
 import type { Update } from '../bgp/codec/update.ts';
 import type { AttributeSet } from './attribute-sets.ts';
+import type { RouteAttributes } from './route.ts';
 
-interface Group extends RouteGroup {
-  readonly nlri: Nlri[];
+class Group implements RouteGroup {
+  readonly family: Family;
+  readonly attributes: RouteGroup['attributes'];
+  readonly nextHop: Address;
+  readonly linkLocal?: Address;
+  readonly nlri: Nlri[] = [];
   readonly share: Share;
+
+  constructor(family: Family, attributes: RouteAttributes, coding: Coding) {
+    const { nextHop } = attributes;
+    this.family = family;
+    this.nextHop = nextHop;
+    if (nextHop.family === 4) {
+      // As they are: taking them apart for each set costs more than encoding them.
+      this.attributes = attributes;
+    } else {
+      const { nextHop: _, linkLocal, ...rest } = attributes;
+      this.attributes = rest;
+      if (linkLocal !== undefined) this.linkLocal = linkLocal;
+    }
+    this.share = shareOf(this, coding);
+  }
 }
 
 export class Batch {
@@ -16,9 +37,11 @@ export class Batch {
   readonly #family: Family;
   readonly #coding: Coding;
   readonly #withdrawn: Nlri[] = [];
-  readonly #groups = new Map<AttributeSet, Group>();
+  /** By the sets' numbers: these need no hash to be made for each object. */
+  readonly #groups = new Map<number, Group>();
   /** Of the last announcement: mostly the next one's as well. */
-  #last: { set: AttributeSet; group: Group } | undefined;
+  #lastSet: AttributeSet | undefined;
+  #lastGroup: Group | undefined;
 
   constructor(family: Family, coding: Coding) {
     this.#family = family;
@@ -53,20 +76,14 @@ export class Batch {
   }
 
   #groupOf(set: AttributeSet): Group {
-    if (this.#last?.set === set) return this.#last.group;
-    let group = this.#groups.get(set);
+    if (this.#lastSet === set && this.#lastGroup !== undefined) return this.#lastGroup;
+    let group = this.#groups.get(set.id);
     if (group === undefined) {
-      const { nextHop, linkLocal, ...attributes } = set.attributes;
-      const shared = {
-        family: this.#family,
-        attributes,
-        nextHop,
-        ...(linkLocal !== undefined && { linkLocal }),
-      };
-      group = { ...shared, nlri: [], share: shareOf(shared, this.#coding) };
-      this.#groups.set(set, group);
+      group = new Group(this.#family, set.attributes, this.#coding);
+      this.#groups.set(set.id, group);
     }
-    this.#last = { set, group };
+    this.#lastSet = set;
+    this.#lastGroup = group;
     return group;
   }
 

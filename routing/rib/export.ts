@@ -37,7 +37,8 @@ export const exportRoute = (
 
   const source: PolicyRoute['source'] = from?.source ?? 'local';
   // RFC 4271 section 5.1.4: a MED of a neighbour is not for its neighbours. What the policy sets stays.
-  const offered = external && source !== 'local' ? withoutMed(attributes) : attributes;
+  const strips = external && source !== 'local' && attributes.med !== undefined;
+  const offered = strips ? withoutMed(attributes) : attributes;
   const route = { prefix, attributes: offered, source, ...(from !== undefined && { peer: from.name }) };
   const outcome =
     to.export === undefined ? { attributes: offered } : applyPolicy(to.export, route, to.localAsn);
@@ -53,8 +54,9 @@ export const exportRoute = (
   const { nextHop: action } = outcome as Accepted<RouteAttributes>;
   const nextHop = nextHopFor(prefix.address.family, outcome.attributes.nextHop, reflected, to, action);
   if (typeof nextHop === 'string') return nextHop;
-  delete out.linkLocal;
-  Object.assign(out, nextHop);
+  out.nextHop = nextHop.nextHop;
+  if (nextHop.linkLocal !== undefined) out.linkLocal = nextHop.linkLocal;
+  else if (out.linkLocal !== undefined) delete out.linkLocal;
   return shutDown(dropCommunities(out, to), to);
 };
 
@@ -82,26 +84,33 @@ const heldBack = (
   return undefined;
 };
 
-const towardsInternal = (attributes: RouteAttributes): Mutable => ({
-  ...attributes,
-  asPath: attributes.asPath ?? [],
-  origin: attributes.origin ?? 0,
-  localPref: attributes.localPref ?? DEFAULT_LOCAL_PREF,
-});
+const towardsInternal = (attributes: RouteAttributes): Mutable => {
+  const out: Mutable = { ...attributes };
+  out.asPath ??= [];
+  out.origin ??= 0;
+  out.localPref ??= DEFAULT_LOCAL_PREF;
+  return out;
+};
 
+/** By name, so that nothing that is for inside goes out. */
 const towardsExternal = (attributes: RouteAttributes, to: RibPeer, self: Self): Mutable => {
-  const { localPref: _, originatorId: __, clusterList: ___, extendedCommunities, ...rest } = attributes;
-  const transitive = extendedCommunities?.filter(isTransitive);
-  let asPath = rest.asPath ?? [];
+  let asPath = attributes.asPath ?? [];
   if (to.options.removePrivate) asPath = withoutPrivate(asPath, to.asn);
   // RFC 7705 section 3.2: the AS that the peer knows us by stands before the own one.
   if (to.localAsn !== self.asn && to.options.replaceAs !== true) asPath = prependAs(asPath, self.asn);
-  return {
-    ...rest,
-    origin: rest.origin ?? 0,
-    asPath: prependAs(asPath, to.localAsn),
-    ...(transitive !== undefined && { extendedCommunities: transitive }),
-  };
+  const { nextHop, med, atomicAggregate, aggregator, communities, extendedCommunities } = attributes;
+  const { tunnels, largeCommunities, onlyToCustomer, unknown } = attributes;
+  const out: Mutable = { origin: attributes.origin ?? 0, asPath: prependAs(asPath, to.localAsn), nextHop };
+  if (med !== undefined) out.med = med;
+  if (atomicAggregate !== undefined) out.atomicAggregate = atomicAggregate;
+  if (aggregator !== undefined) out.aggregator = aggregator;
+  if (communities !== undefined) out.communities = communities;
+  if (extendedCommunities !== undefined) out.extendedCommunities = extendedCommunities.filter(isTransitive);
+  if (tunnels !== undefined) out.tunnels = tunnels;
+  if (largeCommunities !== undefined) out.largeCommunities = largeCommunities;
+  if (onlyToCustomer !== undefined) out.onlyToCustomer = onlyToCustomer;
+  if (unknown !== undefined) out.unknown = unknown;
+  return out;
 };
 
 /** RFC 6996 section 5. */

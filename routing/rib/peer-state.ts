@@ -3,19 +3,13 @@ import type { Family } from '../bgp/codec/family.ts';
 import { asksForPrefix } from '../policy/match.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { AdjRibOut } from './adj-rib-out.ts';
-import type { AttributeSet } from './attribute-sets.ts';
+import { Memo } from './memo.ts';
 import type { RibPeer } from './peer.ts';
 
 export const FAMILIES = [4, 6] as const satisfies readonly Family[];
 
 /** Milliseconds of the caller's clock, by family; absent: nothing is waited for. */
 export type Deadlines = { 4?: number; 6?: number };
-
-/** Null: rejected. */
-export type Memo = Map<AttributeSet, AttributeSet | null>;
-
-/** What is remembered is asked for mostly at once again; beyond so many it is not worth its memory. */
-const MEMO_MAX = 1 << 14;
 
 export class PeerState {
   /** In the column of routes' peers; 0 is this node. */
@@ -37,8 +31,8 @@ export class PeerState {
 
   /** What import and export come to by attribute set; undefined: the policy also asks for prefixes. */
   imports: Memo | undefined;
-  /** By the number of the peer that the route came from. */
-  exports: Map<number, Memo> | undefined;
+  /** As `imports`, and by the number of the peer that the route came from. */
+  exports: Memo | undefined;
 
   constructor(number: number, peer: RibPeer) {
     this.number = number;
@@ -48,32 +42,15 @@ export class PeerState {
 
   /** Something that import or export depend on has changed. */
   forget(): void {
-    this.imports = dependsOnPrefix(this.peer.import) ? undefined : new Map();
-    this.exports = dependsOnPrefix(this.peer.export) ? undefined : new Map();
+    this.imports = dependsOnPrefix(this.peer.import) ? undefined : new Memo();
+    this.forgetExports();
   }
 
-  exportsFrom(peer: number): Memo | undefined {
-    if (this.exports === undefined) return undefined;
-    let memo = this.exports.get(peer);
-    if (memo === undefined) {
-      memo = new Map();
-      this.exports.set(peer, memo);
-    }
-    return memo;
+  /** What it is told of others' routes also depends on who these are. */
+  forgetExports(): void {
+    this.exports = dependsOnPrefix(this.peer.export) ? undefined : new Memo();
   }
 }
 
 const dependsOnPrefix = (policy: Policy | undefined): boolean =>
   policy !== undefined && asksForPrefix(policy);
-
-/** Undefined: not known; a set that was forgotten since does not count. */
-export const recall = (memo: Memo | undefined, set: AttributeSet): AttributeSet | null | undefined => {
-  const known = memo?.get(set);
-  return known?.id === 0 ? undefined : known;
-};
-
-export const remember = (memo: Memo | undefined, set: AttributeSet, result: AttributeSet | null): void => {
-  if (memo === undefined) return;
-  if (memo.size >= MEMO_MAX) memo.clear();
-  memo.set(set, result);
-};

@@ -20,7 +20,7 @@ import { Hops, isLinkLocal, isUnspecified, type Resolve } from './hops.ts';
 import type { Self } from './import.ts';
 import { LocRib, stalenessOf } from './loc-rib.ts';
 import type { PeerOptions, Retain, RibPeer } from './peer.ts';
-import { FAMILIES, PeerState, recall, remember } from './peer-state.ts';
+import { FAMILIES, PeerState } from './peer-state.ts';
 import type {
   Explanation,
   LocalRoute,
@@ -97,7 +97,7 @@ export class Rib {
       state.isUp = true;
       state.peer = peer;
       state.forget();
-      this.#forgetExportsOf(state);
+      this.#forgetExports();
       for (const family of FAMILIES) {
         if (kept.includes(family) && peer.families.includes(family)) {
           if (state.staleUntil[family] !== undefined) state.staleUntil[family] = now + RESYNC_MS;
@@ -434,7 +434,7 @@ export class Rib {
     if (state.isUp || state.received[4] + state.received[6] > 0) return;
     this.#peers.delete(state.peer.name);
     this.#byNumber[state.number] = undefined;
-    this.#forgetExportsOf(state);
+    this.#forgetExports();
   }
 
   #dropStale(state: PeerState, family: Family): void {
@@ -454,9 +454,9 @@ export class Rib {
     }
   }
 
-  /** What others are told of a peer's routes depends on what it is, but not on its policies and options. */
-  #forgetExportsOf({ number }: PeerState): void {
-    for (const { exports } of this.#peers.values()) exports?.delete(number);
+  /** A peer's number stands for another now: what others are told of its routes depends on what it is. */
+  #forgetExports(): void {
+    for (const state of this.#peers.values()) state.forgetExports();
   }
 
   #withdraw(state: PeerState, family: Family, all: readonly Nlri[]): void {
@@ -522,13 +522,12 @@ export class Rib {
     const number = table.peer.get(route);
     const set = table.after(route);
     if (set === undefined) return null;
-    const memo = to.exportsFrom(number);
-    const known = recall(memo, set);
+    const known = to.exports?.get(set, number);
     if (known !== undefined) return known;
     const from = this.#byNumber[number]?.peer;
     const result = exportRoute(set.attributes, table.prefixes.prefixOf(row), from, to.peer, this.#self);
     const out = typeof result === 'string' ? null : this.#sets.intern(result);
-    remember(memo, set, out);
+    to.exports?.set(set, number, out);
     return out;
   }
 }

@@ -156,8 +156,14 @@ const MARKER = new Uint8Array(MARKER_BYTES).fill(0xff);
 
 /** @throws RangeError when it does not fit: UPDATEs are cut to fit by pack.ts, the others come from configuration */
 export const encodeMessage = (message: Message, coding: Coding): Uint8Array => {
-  const writer = scratch.reset().bytes(MARKER);
-  writer.u16(0).u8(MessageType[message.kind]);
+  appendMessage(scratch.reset(), message, coding);
+  return scratch.finish();
+};
+
+/** The same behind what was written before: many messages in one piece of memory. @throws RangeError */
+export const appendMessage = (writer: Writer, message: Message, coding: Coding): void => {
+  const start = writer.length;
+  writer.bytes(MARKER).u16(0).u8(MessageType[message.kind]);
   switch (message.kind) {
     case 'open':
       writeOpen(writer, message.open);
@@ -177,14 +183,12 @@ export const encodeMessage = (message: Message, coding: Coding): Uint8Array => {
     }
     case 'keepalive':
   }
+  const length = writer.length - start;
   const most = message.kind === 'open' ? MAX_LENGTH : coding.maxLength;
-  if (writer.length > most) {
-    throw new RangeError(
-      `a BGP message (${message.kind}) has ${writer.length} bytes, ${most} at most are agreed`,
-    );
+  if (length > most) {
+    throw new RangeError(`a BGP message (${message.kind}) has ${length} bytes, ${most} at most are agreed`);
   }
-  writer.patch16(MARKER_BYTES, writer.length);
-  return writer.finish();
+  writer.patch16(start + MARKER_BYTES, length);
 };
 
 /** RFC 9003 section 2. */

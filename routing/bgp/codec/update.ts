@@ -46,8 +46,6 @@ export interface Update {
   readonly withdrawn: readonly Nlri[];
   readonly unreach?: Unreach;
   readonly attributes: Attributes;
-  /** These for the coding that they were packed for (pack.ts): written as they are. Never in what was received. */
-  readonly encoded?: Uint8Array;
   readonly reach?: Reach;
   /** IPv4, in the body, with the attributes' next hop. */
   readonly nlri: readonly Nlri[];
@@ -236,7 +234,7 @@ class AttributeList {
 
 /** Behind the header. That it fits a message is the caller's care: pack.ts. */
 export const writeUpdate = (writer: Writer, update: Update, coding: Coding): void => {
-  const { withdrawn, unreach, attributes, encoded, reach, nlri } = update;
+  const { withdrawn, unreach, attributes, reach, nlri } = update;
   writer.counted16(() => writeNlri(writer, withdrawn, coding.addPath[4]));
   writer.counted16(() => {
     // First, so that a receiver finds the routes before anything that may be wrong (RFC 7606 section 5.1).
@@ -248,29 +246,40 @@ export const writeUpdate = (writer: Writer, update: Update, coding: Coding): voi
     if (reach !== undefined) {
       writeAttribute(writer, Flag.optional, AttributeType.mpReach, () => writeReach(writer, reach, coding));
     }
-    if (encoded === undefined) writeAttributes(writer, attributes, coding);
-    else writer.bytes(encoded);
+    writeAttributes(writer, attributes, coding);
   });
   writeNlri(writer, nlri, coding.addPath[4]);
 };
 
 const scratch = new Writer();
 
-/** The attributes but those that carry routes, as they stand in a message: equal bytes may share one. */
-export const encodeAttributes = (attributes: Attributes, coding: Coding): Uint8Array => {
+/** Bytes that the attributes, but those that carry routes, have in a message. */
+export const attributesSize = (attributes: Attributes, coding: Coding): number => {
   writeAttributes(scratch.reset(), attributes, coding);
-  return scratch.finish();
+  return scratch.length;
 };
-
-const KEYS = Object.keys(codecs) as Key[];
 
 const writeAttributes = (writer: Writer, attributes: Attributes, coding: Coding): void => {
   const values = withAs4(attributes, coding);
-  for (const key of KEYS) if (values[key] !== undefined) writeKnown(writer, key, values[key], coding);
+  for (const key of keysOf(values)) writeKnown(writer, key, values[key], coding);
   for (const { type, value } of attributes.unknown ?? []) {
     const flags = Flag.optional | Flag.transitive | Flag.partial;
     writeAttribute(writer, flags, type, () => void writer.bytes(value));
   }
+};
+
+/** Those that are there, in the order of their types. */
+const keysOf = (values: WireAttributes): Key[] => {
+  const keys: Key[] = [];
+  for (const name in values) {
+    const key = name as Key;
+    const codec = codecs[key];
+    if (codec === undefined || values[key] === undefined) continue;
+    let at = keys.length;
+    for (; at > 0 && codecs[keys[at - 1]].type > codec.type; at--) keys[at] = keys[at - 1];
+    keys[at] = key;
+  }
+  return keys;
 };
 
 const writeKnown = <K extends Key>(
