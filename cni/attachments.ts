@@ -6,7 +6,7 @@
 import { closeSync } from 'node:fs';
 import { setPersistent } from '../sys/tun.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
-import { hostPrefix, prefixContains } from '../wire/prefix.ts';
+import { formatPrefix, hostPrefix, prefixContains } from '../wire/prefix.ts';
 import {
   AttachError,
   type Attachment,
@@ -15,11 +15,13 @@ import {
   attachmentMac,
   checkName,
 } from './attachment.ts';
+import { sinceBoot } from './clock.ts';
 import type { GsoLimits, Log, PodForwards, PodPorts, PodRoutes } from './host.ts';
 import {
   adoptInterface,
   createInterface,
   findInterface,
+  hasInterface,
   type InterfaceSpec,
   type PodRoute,
   removeInterface,
@@ -31,14 +33,16 @@ import {
   allocate,
   endRests,
   type IpamState,
+  REST,
   release,
+  rest,
   take,
 } from './ipam/allocator.ts';
 import { hostAddress, isAssigned } from './ipam/pool.ts';
 import { enterable, isUsed, openPodNamespace } from './namespace.ts';
 import { PortForwards } from './port-forwards.ts';
 import type { PortMapping } from './port-mappings.ts';
-import type { AttachmentStore } from './store.ts';
+import type { AttachmentStore, StoredRest } from './store.ts';
 
 export interface AttachRequest extends AttachmentName {
   /** Path of the pod's network namespace. */
@@ -107,6 +111,8 @@ export class Attachments {
   readonly #foreign = new Set<string>();
   /** The ends of interfaces whose pods are gone already. */
   readonly #leaving = new Set<Promise<void>>();
+  /** The last of the interfaces to be deleted. */
+  #removal: Promise<void> = Promise.resolve();
   #round = 0;
   #closed = false;
 
@@ -141,7 +147,7 @@ export class Attachments {
 
   /** Why no pod could be given addresses now; undefined when one could. */
   refusal(within?: readonly AddressRange[]): string | undefined {
-    endRests(this.#options.ipam, performance.now());
+    endRests(this.#options.ipam, sinceBoot());
     const leased = allocate(this.#options.ipam, [], within);
     return leased.ok ? undefined : leased.reason;
   }
@@ -192,6 +198,7 @@ export class Attachments {
         }
       }
     }
+    this.#recoverRests();
     for (const attachment of stored) await this.#inTurn(attachment, () => this.#recover(attachment));
     await this.#portForwards.restore();
   }
@@ -200,7 +207,10 @@ export class Attachments {
   async check(): Promise<void> {
     const dead = new Set(this.#options.ports.deadPorts());
     const slow = this.#round++ % SLOW_ROUNDS === 0;
-    if (slow) await this.#portForwards.repair();
+    if (slow) {
+      await this.#portForwards.repair();
+      await this.#options.store.endRests(sinceBoot(), this.#options.bootId);
+    }
     for (const [key, live] of [...this.#live]) {
       if (this.#turns.has(key)) continue;
       const { attachment, port } = live;
@@ -235,13 +245,13 @@ export class Attachments {
     const undo: (() => void | Promise<void>)[] = [() => closeSync(pod.fd)];
     try {
       // Looked at before anything is on disk: what is found later under a name that is on disk is ours.
-      if (findInterface(pod.fd, ifname)) {
+      if (hasInterface(pod.fd, ifname)) {
         throw new AttachError(
           'interface',
           `${netns} has an interface ${ifname} already; choose another name (--ifname)`,
         );
       }
-      endRests(ipam, performance.now());
+      endRests(ipam, sinceBoot());
       const lease = () =>
         request.given ? this.#accept(request.ips ?? []) : allocate(ipam, request.ips, request.within);
       let leased = lease();
@@ -271,10 +281,15 @@ export class Attachments {
       };
       undo.unshift(() => this.#portForwards.close(attachment));
       this.#portForwards.reserve(attachment);
-      undo.unshift(() => store.remove(attachment));
-      await store.put(attachment);
+      // While that goes to the disk the interface is made, which ends with this process; nothing goes through it before.
+      const recorded = store.put(attachment, this.#positions(ips));
+      undo.unshift(async () => {
+        await recorded.catch(() => {});
+        await store.remove(attachment);
+      });
       const fds = createInterface(pod.fd, { ...this.#spec(attachment), routes: request.routes });
       undo.unshift(() => removeInterface(pod.fd, ifname));
+      await orClose(fds, recorded);
       const port = this.#addPort(attachment, fds);
       undo.unshift(() => this.#withdraw(attachment, port));
       await this.#addRoutes(attachment, port);
@@ -311,7 +326,7 @@ export class Attachments {
     const live = this.#live.get(attachmentKey(name));
     if (!live) return;
     const { attachment, port } = live;
-    const { id, ifname, netns, ips } = attachment;
+    const { id, ifname, ips } = attachment;
     for (const ip of ips) this.#options.routes.remove(hostPrefix(ip));
     await this.#options.store.put({ ...attachment, phase: 'removing' });
     this.#live.delete(attachmentKey(name));
@@ -320,8 +335,8 @@ export class Attachments {
     const left = this.#attempt(
       async () => {
         if (port !== undefined) await this.#options.ports.removePort(port);
-        if (enterable(attachment)) await removeInterfaceInBackground(netns, ifname);
-        await this.#options.store.remove(attachment);
+        await this.#remove(attachment);
+        await this.#options.store.remove(attachment, this.#rests(ips));
         this.#release(ips);
         this.#options.log.info({ id, ifname }, 'pod detached');
       },
@@ -331,6 +346,19 @@ export class Attachments {
     this.#leaving.add(left);
     await left;
     this.#leaving.delete(left);
+  }
+
+  /**
+   * Deletes the interface in the background, one at a time: the kernel does no two at once, and those that wait for it would
+   * hold up others in Node's threads, such as the journal.
+   */
+  #remove(attachment: Attachment): Promise<void> {
+    const { netns, ifname } = attachment;
+    const done = this.#removal.then(() =>
+      enterable(attachment) ? removeInterfaceInBackground(netns, ifname) : undefined,
+    );
+    this.#removal = done.catch(() => {});
+    return done;
   }
 
   /** The pod went away by itself: nothing of it is left but what is ours. */
@@ -386,7 +414,8 @@ export class Attachments {
 
   async #forget(attachment: Attachment): Promise<void> {
     await this.#portForwards.close(attachment);
-    await this.#options.store.remove(attachment);
+    const isLive = this.#live.has(attachmentKey(attachment));
+    await this.#options.store.remove(attachment, isLive ? this.#rests(attachment.ips) : []);
     // Of one that was never finished the addresses may be another's by now.
     if (this.#live.delete(attachmentKey(attachment))) {
       this.#release(attachment.ips);
@@ -416,7 +445,7 @@ export class Attachments {
 
   #release(ips: readonly Address[]): void {
     for (const ip of ips) {
-      release(this.#options.ipam, ip, performance.now());
+      release(this.#options.ipam, ip, sinceBoot());
       this.#foreign.delete(formatAddress(ip));
     }
   }
@@ -426,6 +455,32 @@ export class Attachments {
     const { ifname, ips, mtu } = attachment;
     const gateways = attachment.gateways ?? this.#nodeAddresses(ips);
     return { ifname, ips, gateways, mtu, queues, offload, gso: gsoLimits(mtu) };
+  }
+
+  /** Where the search for the next address goes on in the ranges that these are of. */
+  #positions(ips: readonly Address[]): Map<string, number> {
+    const ranges = this.#options.ipam.filter(({ pool }) => ips.some((ip) => isAssigned(pool, ip)));
+    return new Map(ranges.map(({ pool, next }) => [formatPrefix(pool.prefix), next]));
+  }
+
+  /** What `#release` will do, for the next daemon. */
+  #rests(ips: readonly Address[]): StoredRest[] {
+    const { ipam, bootId } = this.#options;
+    const until = sinceBoot() + REST;
+    return ips
+      .filter((ip) => ipam.some(({ pool }) => isAssigned(pool, ip)))
+      .map((ip) => ({ ip, until, bootId }));
+  }
+
+  /** Addresses rest on, and the search for the next one goes on, where an earlier daemon was. */
+  #recoverRests(): void {
+    const { ipam, store, bootId } = this.#options;
+    for (const entry of ipam) entry.next = store.next(formatPrefix(entry.pool.prefix)) ?? entry.next;
+    const now = sinceBoot();
+    const rests = store.rests().map((one) => (one.bootId === bootId ? one : { ...one, until: now + REST }));
+    for (const { ip, until } of rests.sort((a, b) => a.until - b.until)) {
+      if (until > now) rest(ipam, ip, until);
+    }
   }
 
   /** Those of the ranges that the addresses are in. */
@@ -456,5 +511,15 @@ export class Attachments {
       if (this.#turns.get(key) === settled) this.#turns.delete(key);
     });
     return done;
+  }
+}
+
+/** Closes the descriptors when that fails. */
+async function orClose(fds: readonly number[], done: Promise<void>): Promise<void> {
+  try {
+    await done;
+  } catch (error) {
+    for (const fd of fds) closeSync(fd);
+    throw error;
   }
 }

@@ -102,6 +102,10 @@ export function adoptInterface(namespace: string, spec: InterfaceSpec): number[]
   });
 }
 
+export function hasInterface(namespace: string | number, ifname: string): boolean {
+  return inNamespace(namespace, () => libc.if_nametoindex(ifname) !== 0);
+}
+
 export function findInterface(namespace: string | number, ifname: string): Link | undefined {
   return inNamespace(namespace, () => withNetlink((netlink) => netlink.find(links.byName(ifname))));
 }
@@ -116,11 +120,11 @@ export function removeInterface(namespace: string | number, ifname: string): voi
   );
 }
 
-/** The same without holding up this thread, for the kernel takes 25 ms. */
+/** The same without holding up this thread, for the kernel takes 25 ms, and as long for what comes before. */
 export async function removeInterfaceInBackground(namespace: string, ifname: string): Promise<void> {
   const netlink = openRtnetlink(namespace);
   try {
-    const link = netlink.find(links.byName(ifname));
+    const link = await netlink.findInBackground(links.byName(ifname));
     if (link?.kind === 'tun') await netlink.runInBackground(links.remove(link.index));
   } finally {
     netlink.close();

@@ -6,6 +6,7 @@ import { type Address, addressEquals, formatAddress } from '../wire/address.ts';
 import { formatPrefix } from '../wire/prefix.ts';
 import { type Attachment, type AttachmentName, attachmentKey } from './attachment.ts';
 import type { Attachments, LiveAttachment } from './attachments.ts';
+import { sinceBoot } from './clock.ts';
 import { inspectInterface } from './inspect.ts';
 import { endRests, type IpamState, release } from './ipam/allocator.ts';
 import { addressAt, offsetOf } from './ipam/pool.ts';
@@ -49,7 +50,7 @@ export class Leases {
   }
 
   ranges(): RangeUse[] {
-    endRests(this.#options.ipam, performance.now());
+    endRests(this.#options.ipam, sinceBoot());
     return this.#options.ipam.map(({ pool, taken, resting }) => ({
       range: formatPrefix(pool.prefix),
       size: Math.max(0, pool.last - pool.first + 1),
@@ -169,7 +170,7 @@ export class Leases {
       [...taken].map((offset) => addressAt(pool, offset)).filter((ip) => !owned.has(formatAddress(ip))),
     );
     const freed = leaked.map((ip): Found => {
-      const fix = () => release(ipam, ip, performance.now());
+      const fix = () => release(ipam, ip, sinceBoot());
       return {
         ip: formatAddress(ip),
         problem: 'is taken by no pod',

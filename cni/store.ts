@@ -1,14 +1,19 @@
 /**
- * The attachments that must survive the daemon, in `<state>/attachments.journal`. What is in the file and what is in
- * memory are the same whenever nobody waits for a write. Reads back what it can make sense of and says what it cannot.
+ * What must survive the daemon, in `<state>/attachments.journal`: the attachments, which addresses rest after them, and
+ * where the search for the next one goes on. What is in the file and what is in memory are the same whenever nobody waits
+ * for a write. Reads back what it can make sense of and says what it cannot.
+ *
+ *   ID/IFNAME          an attachment
+ *   /rest/ADDRESS      { until, bootId }   no id begins with '/'
+ *   /next/PREFIX       { offset }
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { formatAddress, parseAddress } from '../wire/address.ts';
+import { type Address, formatAddress, parseAddress } from '../wire/address.ts';
 import { type Attachment, type AttachmentName, attachmentKey } from './attachment.ts';
 import type { Log } from './host.ts';
-import { Journal } from './journal.ts';
+import { type Change, Journal } from './journal.ts';
 import { lockFolder } from './lock.ts';
 import { PROTOCOLS } from './port-mappings.ts';
 
@@ -35,6 +40,19 @@ const Stored = z.object({
   token: z.string().optional(),
 });
 
+const REST = '/rest/';
+const NEXT = '/next/';
+
+/** Until when an address rests: milliseconds since that boot (sinceBoot). */
+export interface StoredRest {
+  readonly ip: Address;
+  readonly until: number;
+  readonly bootId: string;
+}
+
+const Rest = z.object({ until: z.number(), bootId: z.string() });
+const Next = z.object({ offset: z.number() });
+
 export class AttachmentStore {
   readonly #attachments = new Map<string, Attachment>();
   readonly #journal: Journal;
@@ -51,6 +69,7 @@ export class AttachmentStore {
       throw error;
     }
     for (const [key, value] of this.#journal.values) {
+      if (key.startsWith('/')) continue;
       try {
         this.#attachments.set(key, Stored.parse(value));
       } catch (error) {
@@ -68,19 +87,47 @@ export class AttachmentStore {
     return this.#attachments.get(attachmentKey(name));
   }
 
-  /** Resolves once it is on disk. */
-  async put(attachment: Attachment): Promise<void> {
+  /** Addresses that rest, in the order in which they began to; of former boots as well. */
+  rests(): StoredRest[] {
+    return this.#entries(REST).flatMap(([ip, value]) => {
+      const { data } = Rest.safeParse(value);
+      return data ? [{ ip: parseAddress(ip), ...data }] : [];
+    });
+  }
+
+  /** Offset in a range from which the next address is to be looked for; undefined where none was ever given. */
+  next(range: string): number | undefined {
+    return Next.safeParse(this.#journal.values.get(`${NEXT}${range}`)).data?.offset;
+  }
+
+  /** Resolves once it is on disk. @param next what `next` then says, by range */
+  async put(attachment: Attachment, next: ReadonlyMap<string, number> = new Map()): Promise<void> {
     const key = attachmentKey(attachment);
-    await this.#journal.put(key, written(attachment));
+    const positions = [...next].map(([range, offset]) => ({ key: `${NEXT}${range}`, value: { offset } }));
+    const rests = attachment.ips
+      .map((ip) => `${REST}${formatAddress(ip)}`)
+      .filter((one) => this.#journal.values.has(one));
+    await this.#journal.write(
+      { key, value: written(attachment) },
+      ...positions,
+      ...rests.map((one) => ({ key: one })),
+    );
     this.#attachments.set(key, attachment);
   }
 
-  /** Resolves once it is gone from the disk; nothing happens when it was not there. */
-  async remove(name: AttachmentName): Promise<void> {
+  /** Resolves once it is gone from the disk, and its addresses rest; nothing happens when it was not there. */
+  async remove(name: AttachmentName, rests: readonly StoredRest[] = []): Promise<void> {
     const key = attachmentKey(name);
     if (!this.#journal.values.has(key)) return;
-    await this.#journal.remove(key);
+    await this.#journal.write({ key }, ...rests.map(restChange));
     this.#attachments.delete(key);
+  }
+
+  /** Forgets rests that are over, and those of former boots. */
+  async endRests(now: number, bootId: string): Promise<void> {
+    const over = this.rests().filter((rest) => rest.until <= now || rest.bootId !== bootId);
+    if (over.length === 0) return;
+    await this.#journal.write(...over.map(({ ip }) => ({ key: `${REST}${formatAddress(ip)}` })));
   }
 
   /** Waits for what is being written and lets the folder go. */
@@ -88,6 +135,16 @@ export class AttachmentStore {
     await this.#journal.close();
     this.#unlock();
   }
+
+  #entries(prefix: string): [string, unknown][] {
+    return [...this.#journal.values]
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, value]) => [key.slice(prefix.length), value]);
+  }
+}
+
+function restChange({ ip, until, bootId }: StoredRest): Change {
+  return { key: `${REST}${formatAddress(ip)}`, value: { until, bootId } };
 }
 
 function written(attachment: Attachment): object {

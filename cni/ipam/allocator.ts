@@ -95,6 +95,16 @@ export function release(state: IpamState, address: Address, now: number): void {
   }
 }
 
+/** Lets an address rest until then, as one did before; in the order in which their rests end. Nothing happens when it is taken. */
+export function rest(state: IpamState, address: Address, until: number): void {
+  for (const { pool, busy, taken, resting } of state) {
+    const offset = offsetOf(pool, address);
+    if (typeof offset === 'string' || taken.has(offset)) continue;
+    busy.add(offset);
+    resting.set(offset, until);
+  }
+}
+
 /** Frees what has rested long enough. */
 export function endRests(state: IpamState, now: number): void {
   for (const { busy, resting } of state) {

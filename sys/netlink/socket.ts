@@ -117,11 +117,7 @@ export class Rtnetlink {
    * may be asked of this socket meanwhile.
    */
   async runInBackground(request: Request): Promise<void> {
-    const sequence = ++this.#sequence;
-    const flags = request.flags | NlmFlag.acknowledge | NlmFlag.request;
-    const datagram = encodeMessage(request.type, flags, sequence, request.payload);
-    // To write(2) a netlink socket is a file like any other, and Node writes files in threads of its own.
-    await promisify(write)(this.#fd, datagram, 0, datagram.length, null);
+    const sequence = await this.#sendInBackground(request, NlmFlag.acknowledge);
     for (;;) {
       for (const message of this.#receive(request)) {
         if (message.sequence !== sequence || message.type !== NLMSG_ERROR) continue;
@@ -132,9 +128,18 @@ export class Rtnetlink {
     }
   }
 
+  /** `find` in the same way: what asks the kernel waits for what it is doing. */
+  async findInBackground<T>(query: Query<T>): Promise<T | undefined> {
+    const sequence = await this.#sendInBackground(query, 0);
+    return orAbsent(() => this.#answer(query, sequence));
+  }
+
   /** The one object asked for; throws when there is none (ENODEV for links, ENOENT, ESRCH, ENETUNREACH for routes …). */
   get<T>(query: Query<T>): T {
-    const sequence = this.#send([query], 0);
+    return this.#answer(query, this.#send([query], 0));
+  }
+
+  #answer<T>(query: Query<T>, sequence: number): T {
     for (;;) {
       for (const message of this.#receive(query)) {
         if (message.sequence !== sequence) continue;
@@ -148,12 +153,7 @@ export class Rtnetlink {
 
   /** The one object asked for, undefined when the kernel says that there is none. */
   find<T>(query: Query<T>): T | undefined {
-    try {
-      return this.get(query);
-    } catch (error) {
-      if (error instanceof SysError && ABSENT.includes(error.errno)) return undefined;
-      throw error;
-    }
+    return orAbsent(() => this.get(query));
   }
 
   /** All objects asked for, as they were at one time: read again when they changed meanwhile. */
@@ -198,6 +198,15 @@ export class Rtnetlink {
     return outcomes;
   }
 
+  async #sendInBackground(request: Request, flags: number): Promise<number> {
+    const sequence = ++this.#sequence;
+    const all = request.flags | flags | NlmFlag.request;
+    const datagram = encodeMessage(request.type, all, sequence, request.payload);
+    // To write(2) a netlink socket is a file like any other, and Node writes files in threads of its own.
+    await promisify(write)(this.#fd, datagram, 0, datagram.length, null);
+    return sequence;
+  }
+
   /** Sends the requests with consecutive sequence numbers and returns the last. */
   #send(requests: readonly Request[], flags: number): number {
     // Sequence numbers are u32 in the header; ours wrap long before, at a batch boundary.
@@ -237,6 +246,15 @@ export class Rtnetlink {
 
 /** What the kernel says of a link, nexthop, rule or route that is not there. */
 const ABSENT: readonly number[] = [Errno.ENODEV, Errno.ENOENT, Errno.ESRCH, Errno.ENETUNREACH];
+
+function orAbsent<T>(get: () => T): T | undefined {
+  try {
+    return get();
+  } catch (error) {
+    if (error instanceof SysError && ABSENT.includes(error.errno)) return undefined;
+    throw error;
+  }
+}
 
 /**
  * A socket with the options that all of ours have: errors explained, not repeating the request, lists filtered by the kernel.

@@ -502,6 +502,58 @@ describe('recover', () => {
     expect(next.ipam.map(({ taken }) => taken.size)).toEqual([0, 0]);
   });
 
+  it('lets addresses rest on, and looks for the next one where the last daemon would have', async () => {
+    const first = daemon();
+    const names = ['a', 'b', 'c'].map((id) => ({ id, ifname: 'eth0' }));
+    for (const name of names) await first.attachments.attach({ ...name, netns: pod().path });
+    const [a, b, c] = names;
+    await first.attachments.detach(b);
+    await first.attachments.dismiss(c);
+    await first.attachments.attach({ ...c, netns: pod().path });
+    await first.attachments.detach(c);
+    const before = first.ipam.map(({ resting }) => [...resting]);
+    expect(before.map((rests) => rests.map(([offset]) => offset))).toEqual([
+      [3, 4, 5],
+      [3, 4, 5],
+    ]);
+    await crash(first);
+
+    const next = daemon();
+    await next.attachments.recover();
+    const after = next.ipam.map(({ resting }) => [...resting]);
+    for (const [i, rests] of after.entries()) {
+      expect(rests.map(([offset]) => offset)).toEqual([3, 4, 5]);
+      // The disk is told first, and on the way to it the time goes on.
+      for (const [n, [, until]] of rests.entries())
+        expect(Math.abs(until - before[i][n][1])).toBeLessThan(1000);
+    }
+    const d = await next.attachments.attach({ id: 'd', ifname: 'eth0', netns: pod().path });
+    expect(d.ips.map(formatAddress)).toEqual(['10.244.1.6', 'fd00:244:1::6']);
+    const wanted = [parseAddress('10.244.1.3')];
+    await next.attachments.attach({ id: 'e', ifname: 'eth0', netns: pod().path, ips: wanted });
+    await next.attachments.detach(a);
+    await crash(next);
+
+    const last = daemon({ bootId: 'boot-2' });
+    expect(last.store.rests().map(({ ip }) => formatAddress(ip))).not.toContain('10.244.1.3');
+    await last.attachments.recover();
+    // Nobody knows how long the machine was away: they rest from now on.
+    expect([...last.ipam[0].resting.keys()].sort()).toEqual([2, 3, 4, 5, 6]);
+    await last.attachments.check();
+    expect(last.store.rests().every(({ bootId }) => bootId === 'boot-2')).toBe(true);
+    await crash(last);
+  });
+
+  it('forgets rests that are over', async () => {
+    const { attachments, store } = daemon();
+    const attachment = await attachments.attach({ id: 'a', ifname: 'eth0', netns: pod().path });
+    const [ip] = attachment.ips;
+    await store.remove(attachment, [{ ip, until: 1, bootId: 'boot-1' }]);
+    expect(store.rests()).toEqual([{ ip, until: 1, bootId: 'boot-1' }]);
+    await attachments.check();
+    expect(store.rests()).toEqual([]);
+  });
+
   it('keeps what cannot be taken over now, and takes it over later', async () => {
     const first = daemon();
     const namespace = pod();

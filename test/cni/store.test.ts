@@ -87,21 +87,23 @@ describe('AttachmentStore', () => {
   });
 
   it('costs the same with 10,000 attachments as with none', async () => {
-    const time = async (store: AttachmentStore) => {
-      const samples: number[] = [];
-      for (let i = 0; i < 40; i++) {
+    const [empty, full] = ['empty', 'full'].map(
+      (name) => new AttachmentStore(join(folder, name), recordingLog()),
+    );
+    await Promise.all(Array.from({ length: 10_000 }, (_, i) => full.put(attachment(`p${i}`))));
+    await empty.put(attachment('first'));
+    // In turn, so that what else the machine does is in both.
+    const times = { empty: [] as number[], full: [] as number[] };
+    for (let i = 0; i < 40; i++) {
+      for (const [name, store] of Object.entries({ empty, full })) {
         const start = performance.now();
         await store.put(attachment(`timed-${i}`));
-        samples.push(performance.now() - start);
+        times[name as keyof typeof times].push(performance.now() - start);
       }
-      return samples.sort((a, b) => a - b)[20];
-    };
-    const { store } = open();
-    await store.put(attachment('first'));
-    const empty = await time(store);
-    await Promise.all(Array.from({ length: 10_000 }, (_, i) => store.put(attachment(`p${i}`))));
-    expect(await time(store)).toBeLessThan(3 * empty + 0.5);
-    await store.close();
+    }
+    const median = (samples: number[]) => samples.sort((a, b) => a - b)[20];
+    expect(median(times.full)).toBeLessThan(3 * median(times.empty) + 0.5);
+    await Promise.all([empty.close(), full.close()]);
   });
 
   it('says that the disk is full, and has everything that was written', async () => {
