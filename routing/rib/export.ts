@@ -9,7 +9,7 @@ import { DEFAULT_LOCAL_PREF } from '../bgp/codec/attributes.ts';
 import { isTransitive, WellKnown } from '../bgp/codec/community.ts';
 import { type Accepted, applyPolicy } from '../policy/apply.ts';
 import type { PolicyRoute } from '../policy/match.ts';
-import { has, type Self } from './import.ts';
+import { has, type Self, withoutTunnels } from './import.ts';
 import { nextHopFor } from './next-hop.ts';
 import type { RibPeer } from './peer.ts';
 import { otcOut } from './roles.ts';
@@ -45,14 +45,15 @@ export const exportRoute = (
   if ('rejectedBy' in outcome) return `export policy: ${outcome.rejectedBy}`;
 
   const reflected = source === 'internal' && !external;
-  const out = external ? towardsExternal(outcome.attributes, to, self) : towardsInternal(outcome.attributes);
+  const { attributes: chosen } = outcome;
+  const out = external ? towardsExternal(chosen, to, self) : towardsInternal(chosen);
   if (reflected && from !== undefined) {
     out.originatorId ??= from.routerId;
     out.clusterList = [self.clusterId, ...(out.clusterList ?? [])];
   }
   if (otc !== undefined) out.onlyToCustomer = otc;
   const { nextHop: action } = outcome as Accepted<RouteAttributes>;
-  const nextHop = nextHopFor(prefix.address.family, outcome.attributes.nextHop, reflected, to, action);
+  const nextHop = nextHopFor(prefix.address.family, chosen.nextHop, reflected, to, action);
   if (typeof nextHop === 'string') return nextHop;
   out.nextHop = nextHop.nextHop;
   if (nextHop.linkLocal !== undefined) out.linkLocal = nextHop.linkLocal;
@@ -93,7 +94,8 @@ const towardsInternal = (attributes: RouteAttributes): Mutable => {
 };
 
 /** By name, so that nothing that is for inside goes out. */
-const towardsExternal = (attributes: RouteAttributes, to: RibPeer, self: Self): Mutable => {
+const towardsExternal = (chosen: RouteAttributes, to: RibPeer, self: Self): Mutable => {
+  const attributes = to.options.tunnels === true ? chosen : withoutTunnels(chosen);
   let asPath = attributes.asPath ?? [];
   if (to.options.removePrivate) asPath = withoutPrivate(asPath, to.asn);
   // RFC 7705 section 3.2: the AS that the peer knows us by stands before the own one.

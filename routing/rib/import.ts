@@ -5,7 +5,7 @@
 import { type Address, addressEquals } from '../../wire/address.ts';
 import type { Prefix } from '../../wire/prefix.ts';
 import { type AsPath, firstAs, prependAs } from '../bgp/codec/as-path.ts';
-import { WellKnown } from '../bgp/codec/community.ts';
+import { type ExtendedCommunity, WellKnown } from '../bgp/codec/community.ts';
 import { applyPolicy } from '../policy/apply.ts';
 import { isUnspecified } from './hops.ts';
 import type { RibPeer } from './peer.ts';
@@ -37,6 +37,7 @@ export const importRoute = (
   if (otc !== received.onlyToCustomer && otc !== undefined) {
     attributes = { ...attributes, onlyToCustomer: otc };
   }
+  if (source === 'external' && options.tunnels !== true) attributes = withoutTunnels(attributes);
   const hidden = options.replaceAs === true || from.localAsn === self.asn;
   if (source === 'external' && !hidden) {
     // RFC 7705 section 3.3: as if the old AS stood between the peer and us.
@@ -66,6 +67,18 @@ export const asLongLivedStale = (attributes: RouteAttributes | string): RouteAtt
   if (has(attributes, WellKnown.noLlgr)) return 'NO_LLGR, and its peer is gone';
   return { ...attributes, communities: [...(attributes.communities ?? []), WellKnown.llgrStale] };
 };
+
+/** Neither the attribute nor the community that stands for it. */
+export const withoutTunnels = (attributes: RouteAttributes): RouteAttributes => {
+  if (attributes.tunnels === undefined && attributes.extendedCommunities === undefined) return attributes;
+  const { tunnels, extendedCommunities, ...rest } = attributes;
+  const kept = extendedCommunities?.filter((community) => !isEncapsulation(community));
+  if (tunnels === undefined && kept?.length === extendedCommunities?.length) return attributes;
+  return kept === undefined || kept.length === 0 ? rest : { ...rest, extendedCommunities: kept };
+};
+
+/** RFC 9012 section 4.1. */
+const isEncapsulation = ({ type, subtype }: ExtendedCommunity): boolean => type === 0x03 && subtype === 0x0c;
 
 export const has = ({ communities }: RouteAttributes, community: number): boolean =>
   communities?.includes(community) ?? false;

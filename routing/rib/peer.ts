@@ -64,6 +64,11 @@ export interface PeerOptions {
     readonly extended?: boolean;
     readonly large?: boolean;
   };
+  /**
+   * Towards an external peer: tunnels (RFC 9012) are told and believed. Default not (section 11): how to reach inside is
+   * nobody's business outside. Internal peers always are.
+   */
+  readonly tunnels?: boolean;
   /** ADD-PATH: how many paths of a prefix are announced at most, best first; default all. */
   readonly maxPathsSent?: number;
   /** We are about to go: routes to external peers carry GRACEFUL_SHUTDOWN, to internal ones a LOCAL_PREF of 0 (RFC 8326). */

@@ -3,7 +3,7 @@
  * together again (RFC 6793 section 4.2.3). Confederation segments (RFC 5065) are not spoken: in AS_PATH they are
  * malformed, as RFC 7606 section 7.2 says of segments that are not recognized; in AS4_PATH they are left out.
  */
-import { Reader, type Writer } from './bytes.ts';
+import type { Reader, Writer } from './bytes.ts';
 import { Malformed } from './errors.ts';
 import { AS_TRANS } from './open.ts';
 
@@ -25,8 +25,7 @@ export type AsPath = readonly Segment[];
 const SEGMENT_MAX = 255;
 
 /** @param confederation 'skip' leaves such segments out, as AS4_PATH wants it; otherwise they are malformed */
-export const readAsPath = (bytes: Uint8Array, asBytes: 2 | 4, confederation?: 'skip'): AsPath | Malformed => {
-  const reader = new Reader(bytes);
+export const readAsPath = (reader: Reader, asBytes: 2 | 4, confederation?: 'skip'): AsPath | Malformed => {
   const path: Segment[] = [];
   while (reader.left > 0) {
     const type = reader.u8();

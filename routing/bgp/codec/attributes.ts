@@ -4,7 +4,7 @@
  */
 import type { Address } from '../../../wire/address.ts';
 import { type AsPath, readAsPath, writeAsPath } from './as-path.ts';
-import { Reader, type Writer } from './bytes.ts';
+import type { Reader, Writer } from './bytes.ts';
 import * as community from './community.ts';
 import { type AttributeReaction, Malformed } from './errors.ts';
 import { readIpv4, writeAddress } from './family.ts';
@@ -97,9 +97,12 @@ export interface AttributeCodec<Value> {
   /** Optional and transitive bits as they have to be. */
   readonly flags: number;
   readonly onError: AttributeReaction;
+  /** Without its transitive bit: where that costs something else than other wrong flags. */
+  readonly onNotTransitive?: AttributeReaction;
   /** From an external peer: discarded unread (RFC 7606 sections 7.5, 7.9, 7.10). */
   readonly internalOnly?: true;
-  readonly decode: (bytes: Uint8Array, coding: Coding) => Value | Malformed;
+  /** @param reader over the value alone */
+  readonly decode: (reader: Reader, coding: Coding) => Value | Malformed;
   readonly encode: (writer: Writer, value: Value, coding: Coding) => void;
 }
 
@@ -113,16 +116,16 @@ const WELL_KNOWN = Flag.transitive;
 const OPTIONAL_TRANSITIVE = Flag.optional | Flag.transitive;
 const OPTIONAL = Flag.optional;
 
-const size = (bytes: Uint8Array, right: number): Malformed | undefined =>
-  bytes.length === right ? undefined : new Malformed(`${bytes.length} bytes, not ${right}`);
+const size = ({ left }: Reader, right: number): Malformed | undefined =>
+  left === right ? undefined : new Malformed(`${left} bytes, not ${right}`);
 
 const number32 = {
-  decode: (bytes: Uint8Array) => size(bytes, 4) ?? new Reader(bytes).u32(),
+  decode: (reader: Reader) => size(reader, 4) ?? reader.u32(),
   encode: (writer: Writer, value: number) => void writer.u32(value),
 };
 
 const address4 = {
-  decode: (bytes: Uint8Array) => size(bytes, 4) ?? readIpv4(new Reader(bytes)),
+  decode: (reader: Reader) => size(reader, 4) ?? readIpv4(reader),
   encode: writeAddress,
 };
 
@@ -133,11 +136,10 @@ const list = <Item>(
   write: (writer: Writer, item: Item) => void,
   unique: (all: Item[]) => Item[] = (all) => all,
 ) => ({
-  decode: (bytes: Uint8Array): readonly Item[] | Malformed => {
-    if (bytes.length === 0 || bytes.length % itemBytes !== 0) {
-      return new Malformed(`${bytes.length} bytes, not a multiple of ${itemBytes}`);
+  decode: (reader: Reader): readonly Item[] | Malformed => {
+    if (reader.left === 0 || reader.left % itemBytes !== 0) {
+      return new Malformed(`${reader.left} bytes, not a multiple of ${itemBytes}`);
     }
-    const reader = new Reader(bytes);
     const all: Item[] = [];
     while (reader.left > 0) all.push(read(reader));
     return unique(all);
@@ -147,10 +149,9 @@ const list = <Item>(
   },
 });
 
-const aggregator = (bytes: Uint8Array, asBytes: 2 | 4): Aggregator | Malformed => {
-  const wrong = size(bytes, asBytes + 4);
+const aggregator = (reader: Reader, asBytes: 2 | 4): Aggregator | Malformed => {
+  const wrong = size(reader, asBytes + 4);
   if (wrong !== undefined) return wrong;
-  const reader = new Reader(bytes);
   const asn = asBytes === 2 ? reader.u16() : reader.u32();
   return asn === 0 ? new Malformed('AS 0 (RFC 7607)') : { asn, address: readIpv4(reader) };
 };
@@ -167,10 +168,11 @@ export const codecs: Codecs = {
     type: AttributeType.origin,
     flags: WELL_KNOWN,
     onError: 'treat-as-withdraw',
-    decode: (bytes) => {
-      const wrong = size(bytes, 1);
+    decode: (reader) => {
+      const wrong = size(reader, 1);
       if (wrong !== undefined) return wrong;
-      return bytes[0] <= Origin.incomplete ? (bytes[0] as Origin) : new Malformed(`value ${bytes[0]}`);
+      const value = reader.u8();
+      return value <= Origin.incomplete ? (value as Origin) : new Malformed(`value ${value}`);
     },
     encode: (writer, value) => void writer.u8(value),
   },
@@ -178,7 +180,7 @@ export const codecs: Codecs = {
     type: AttributeType.asPath,
     flags: WELL_KNOWN,
     onError: 'treat-as-withdraw',
-    decode: (bytes, coding) => readAsPath(bytes, coding.asBytes),
+    decode: (reader, coding) => readAsPath(reader, coding.asBytes),
     encode: (writer, value, coding) => writeAsPath(writer, value, coding.asBytes),
   },
   nextHop: { type: AttributeType.nextHop, flags: WELL_KNOWN, onError: 'treat-as-withdraw', ...address4 },
@@ -194,14 +196,14 @@ export const codecs: Codecs = {
     type: AttributeType.atomicAggregate,
     flags: WELL_KNOWN,
     onError: 'attribute-discard',
-    decode: (bytes) => size(bytes, 0) ?? true,
+    decode: (reader) => size(reader, 0) ?? true,
     encode: () => {},
   },
   aggregator: {
     type: AttributeType.aggregator,
     flags: OPTIONAL_TRANSITIVE,
     onError: 'attribute-discard',
-    decode: (bytes, coding) => aggregator(bytes, coding.asBytes),
+    decode: (reader, coding) => aggregator(reader, coding.asBytes),
     encode: (writer, value, coding) => writeAggregator(writer, value, coding.asBytes),
   },
   communities: {
@@ -234,21 +236,24 @@ export const codecs: Codecs = {
     type: AttributeType.as4Path,
     flags: OPTIONAL_TRANSITIVE,
     onError: 'attribute-discard',
-    decode: (bytes) => (bytes.length === 0 ? new Malformed('no bytes') : readAsPath(bytes, 4, 'skip')),
+    decode: (reader) => (reader.left === 0 ? new Malformed('no bytes') : readAsPath(reader, 4, 'skip')),
     encode: (writer, value) => writeAsPath(writer, value, 4),
   },
   as4Aggregator: {
     type: AttributeType.as4Aggregator,
     flags: OPTIONAL_TRANSITIVE,
     onError: 'attribute-discard',
-    decode: (bytes) => aggregator(bytes, 4),
+    decode: (reader) => aggregator(reader, 4),
     encode: (writer, value) => writeAggregator(writer, value, 4),
   },
+  // RFC 9012 section 13: what does not fit its frame withdraws, what says nothing is left out.
   tunnels: {
     type: AttributeType.tunnels,
     flags: OPTIONAL_TRANSITIVE,
     onError: 'treat-as-withdraw',
-    decode: (bytes) => (bytes.length === 0 ? new Malformed('no bytes') : readTunnels(bytes)),
+    onNotTransitive: 'attribute-discard',
+    decode: (reader) =>
+      reader.left === 0 ? new Malformed('no tunnel', 'attribute-discard') : readTunnels(reader),
     encode: (writer, value) => writeTunnels(writer, value),
   },
   largeCommunities: {

@@ -11,9 +11,11 @@ export class Reader {
   readonly #end: number;
   #offset = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** @param start to `end` is what is read */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.#bytes = bytes;
-    this.#end = bytes.length;
+    this.#offset = start;
+    this.#end = end;
   }
 
   get left(): number {
@@ -45,6 +47,14 @@ export class Reader {
   /** 48 bits in a safe integer. */
   u48(): number {
     return this.u16() * 0x1_0000_0000 + this.u32();
+  }
+
+  /** A reader of the next `count` bytes, over which this one is then; of none when so many are not there. */
+  part(count: number): Reader {
+    if (!this.#has(count)) return new Reader(this.#bytes, 0, 0);
+    const at = this.#offset;
+    this.#offset += count;
+    return new Reader(this.#bytes, at, at + count);
   }
 
   /** A view, not a copy; empty when so many are not there. */

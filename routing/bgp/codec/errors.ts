@@ -154,8 +154,11 @@ export const fail = <Value>(error: SessionError): Result<Value> => ({ ok: false,
 /** What the decoder of a part returns instead of a value. */
 export class Malformed {
   readonly why: string;
-  constructor(why: string) {
+  /** Where it costs something else than other errors of the same attribute. */
+  readonly reaction: AttributeReaction | undefined;
+  constructor(why: string, reaction?: AttributeReaction) {
     this.why = why;
+    this.reaction = reaction;
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { type Address, addressFromBytes } from '../../../wire/address.ts';
 import type { Coding } from './attributes.ts';
-import { Reader, type Writer } from './bytes.ts';
+import type { Reader, Writer } from './bytes.ts';
 import { Malformed } from './errors.ts';
 import {
   afiOf,
@@ -43,13 +43,13 @@ export class OtherFamily {
   }
 }
 
-export const readReach = (bytes: Uint8Array, coding: Coding): Reach | OtherFamily | Malformed => {
-  const reader = new Reader(bytes);
+export const readReach = (reader: Reader, coding: Coding): Reach | OtherFamily | Malformed => {
+  const all = reader.left;
   const [afi, safi] = [reader.u16(), reader.u8()];
   const length = reader.u8();
   const nextHops = reader.take(length);
   reader.u8(); // Reserved, once the number of SNPAs.
-  if (reader.overrun) return new Malformed(`${bytes.length} bytes do not hold a next hop of ${length}`);
+  if (reader.overrun) return new Malformed(`${all} bytes do not hold a next hop of ${length}`);
   const family = familyOf(afi, safi);
   if (family === undefined) return new OtherFamily(afi, safi);
   if (length !== 16 && length !== 32 && (length !== 4 || family === 6)) {
@@ -78,10 +78,10 @@ export const writeReach = (writer: Writer, reach: Reach, coding: Coding): void =
   writeNlri(writer, reach.nlri, coding.addPath[reach.family]);
 };
 
-export const readUnreach = (bytes: Uint8Array, coding: Coding): Unreach | OtherFamily | Malformed => {
-  const reader = new Reader(bytes);
+export const readUnreach = (reader: Reader, coding: Coding): Unreach | OtherFamily | Malformed => {
+  const all = reader.left;
   const [afi, safi] = [reader.u16(), reader.u8()];
-  if (reader.overrun) return new Malformed(`${bytes.length} bytes, at least 3 name the family`);
+  if (reader.overrun) return new Malformed(`${all} bytes, at least 3 name the family`);
   const family = familyOf(afi, safi);
   if (family === undefined) return new OtherFamily(afi, safi);
   const nlri = readNlri(reader, family, coding.addPath[family]);

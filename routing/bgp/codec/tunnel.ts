@@ -33,8 +33,7 @@ const VXLAN_BYTES = 12;
 const HAS_VNI = 0x80;
 const HAS_MAC = 0x40;
 
-export const readTunnels = (bytes: Uint8Array): readonly Tunnel[] | Malformed => {
-  const reader = new Reader(bytes);
+export const readTunnels = (reader: Reader): readonly Tunnel[] | Malformed => {
   const tunnels: Tunnel[] = [];
   while (reader.left > 0) {
     const type = reader.u16();

@@ -72,25 +72,25 @@ const updateError = (subcode: number, why: string, data?: Uint8Array): SessionEr
 /** @param body behind the header */
 export const decodeUpdate = (body: Uint8Array, coding: Coding): Result<ReceivedUpdate> => {
   const reader = new Reader(body);
-  const withdrawnBytes = reader.take(reader.u16());
-  const attributeBytes = reader.take(reader.u16());
+  const withdrawnPart = reader.part(reader.u16());
+  const attributePart = reader.part(reader.u16());
   if (reader.overrun) {
     return fail(updateError(UpdateError.malformedAttributeList, 'the lengths inside exceed the message'));
   }
-  const withdrawn = readNlri(new Reader(withdrawnBytes), 4, coding.addPath[4]);
+  const withdrawn = readNlri(withdrawnPart, 4, coding.addPath[4]);
   if (withdrawn instanceof Malformed) {
     return fail(updateError(UpdateError.invalidNetworkField, `withdrawn routes: ${withdrawn.why}`));
   }
   const nlri = readNlri(reader, 4, coding.addPath[4]);
   if (nlri instanceof Malformed) return fail(updateError(UpdateError.invalidNetworkField, nlri.why));
 
-  const list = new AttributeList(coding);
-  list.read(attributeBytes);
+  const list = new AttributeList(body, coding);
+  list.read(attributePart);
   if (list.fatal !== undefined) return fail(list.fatal);
   const { reach, unreach } = list;
   list.requireMandatory(nlri.length > 0, (reach?.nlri.length ?? 0) > 0);
   const treatAsWithdraw = list.errors.some(({ reaction }) => reaction === 'treat-as-withdraw');
-  if (treatAsWithdraw && nlri.length === 0 && reach === undefined) {
+  if (treatAsWithdraw && nlri.length === 0 && reach === undefined && !list.hasOtherReach) {
     // RFC 7606 section 5.2: there is an error, and no telling which routes it is about.
     const { type, why } = list.errors.find(
       ({ reaction }) => reaction === 'treat-as-withdraw',
@@ -113,29 +113,32 @@ class AttributeList {
   fatal: SessionError | undefined;
   reach: Reach | undefined;
   unreach: Unreach | undefined;
+  /** Announces routes of a family that is not spoken: what is wrong is about them, and they are not looked at. */
+  hasOtherReach = false;
   readonly errors: AttributeError[] = [];
+  readonly #body: Uint8Array;
   readonly #coding: Coding;
   readonly #seen: number[] = [];
   readonly #values: { -readonly [K in keyof WireAttributes]: WireAttributes[K] } = {};
   readonly #unknown: UnknownAttribute[] = [];
 
-  constructor(coding: Coding) {
+  constructor(body: Uint8Array, coding: Coding) {
+    this.#body = body;
     this.#coding = coding;
   }
 
-  read(bytes: Uint8Array): void {
-    const reader = new Reader(bytes);
+  read(reader: Reader): void {
     while (reader.left > 0 && this.fatal === undefined) {
       const start = reader.offset;
       const flags = reader.u8();
       const type = reader.u8();
-      const value = reader.take((flags & Flag.extendedLength) !== 0 ? reader.u16() : reader.u8());
+      const value = reader.part((flags & Flag.extendedLength) !== 0 ? reader.u16() : reader.u8());
       if (reader.overrun) {
         // RFC 7606 section 4: nothing behind this can be found, the prefixes in the body can.
         this.#error('treat-as-withdraw', type, 'is longer than the list of attributes');
         return;
       }
-      this.#take(flags, type, value, bytes.subarray(start, reader.offset));
+      this.#take(flags, type, value, start);
     }
   }
 
@@ -166,7 +169,8 @@ class AttributeList {
     return attributes;
   }
 
-  #take(flags: number, type: number, value: Uint8Array, whole: Uint8Array): void {
+  /** @param start where in the body the attribute begins */
+  #take(flags: number, type: number, value: Reader, start: number): void {
     const isReach = type === AttributeType.mpReach;
     const carriesRoutes = isReach || type === AttributeType.mpUnreach;
     if (this.#seen.includes(type)) {
@@ -187,8 +191,9 @@ class AttributeList {
     if (key !== undefined) this.#known(key, flags, value);
     else if ((flags & Flag.optional) === 0) {
       const why = `attribute ${type} is said to be well-known`;
-      this.fatal = updateError(UpdateError.unrecognizedWellKnown, why, whole.slice());
-    } else if ((flags & Flag.transitive) !== 0) this.#unknown.push({ type, value: value.slice() });
+      const whole = this.#body.slice(start, value.offset + value.left);
+      this.fatal = updateError(UpdateError.unrecognizedWellKnown, why, whole);
+    } else if ((flags & Flag.transitive) !== 0) this.#unknown.push({ type, value: value.rest().slice() });
   }
 
   #routes<Routes>(type: number, read: Routes | OtherFamily | Malformed): Routes | undefined {
@@ -197,11 +202,12 @@ class AttributeList {
       return undefined;
     }
     if (!(read instanceof OtherFamily)) return read;
+    if (type === AttributeType.mpReach) this.hasOtherReach = true;
     this.#error('attribute-discard', type, `AFI ${read.afi}, SAFI ${read.safi} is not spoken here`);
     return undefined;
   }
 
-  #known<K extends Key>(key: K, flags: number, value: Uint8Array): void {
+  #known<K extends Key>(key: K, flags: number, value: Reader): void {
     const codec = codecs[key] as unknown as AttributeCodec<NonNullable<WireAttributes[K]>>;
     const { type } = codec;
     if (codec.internalOnly && !this.#coding.internal) {
@@ -214,17 +220,19 @@ class AttributeList {
       return;
     }
     if ((flags & CATEGORY) !== codec.flags) {
-      this.#flagsError(type, flags);
+      const other = (flags & Flag.transitive) === 0 ? codec.onNotTransitive : undefined;
+      this.#flagsError(type, flags, other);
       return;
     }
     const decoded = codec.decode(value, this.#coding);
-    if (decoded instanceof Malformed) this.#error(codec.onError, type, decoded.why);
-    else this.#values[key] = decoded;
+    if (decoded instanceof Malformed) {
+      this.#error(decoded.reaction ?? codec.onError, type, decoded.why);
+    } else this.#values[key] = decoded;
   }
 
   /** RFC 7606 section 3 c). */
-  #flagsError(type: number, flags: number): void {
-    this.#error('treat-as-withdraw', type, `flags 0x${flags.toString(16)}`);
+  #flagsError(type: number, flags: number, reaction: AttributeReaction = 'treat-as-withdraw'): void {
+    this.#error(reaction, type, `flags 0x${flags.toString(16)}`);
   }
 
   #error(reaction: AttributeReaction, type: number, why: string): void {
