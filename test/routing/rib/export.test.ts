@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Attributes } from '../../../routing/bgp/codec/attributes.ts';
 import type { Policy } from '../../../routing/policy/policy.ts';
 import { exportRoute } from '../../../routing/rib/export.ts';
+import { importRoute } from '../../../routing/rib/import.ts';
 import type { RibPeer } from '../../../routing/rib/peer.ts';
 import { parseAddress } from '../../../wire/address.ts';
 import { parsePrefix } from '../../../wire/prefix.ts';
@@ -210,4 +211,24 @@ describe('OTC by what we are to the peer (RFC 9234 section 5)', () => {
       else expect((result as Attributes).onlyToCustomer).toBe(becomes);
     });
   }
+});
+
+test('tunnels stay inside, in and out, unless an external peer is trusted with them (RFC 9012 section 11)', () => {
+  const encapsulation = { type: 3, subtype: 0x0c, value: 8 };
+  const routeTarget = { type: 0, subtype: 2, value: 1 };
+  const inside = { tunnels: [{ type: 8, subTlvs: [] }], extendedCommunities: [encapsulation, routeTarget] };
+  const bare = { extendedCommunities: [routeTarget] };
+  for (const [to, kept] of [
+    [{}, false],
+    [{ options: { tunnels: true } }, true],
+    [internal, true],
+  ] as const) {
+    const sent = tell(inside, to);
+    const taken = importRoute(attributesOf(1, inside), parsePrefix('10.9.0.0/16'), peer(1, to), SELF);
+    for (const result of [sent, taken]) {
+      expect(result).toMatchObject(kept ? inside : bare);
+      expect('tunnels' in (result as object)).toBe(kept);
+    }
+  }
+  expect(tell({ extendedCommunities: [encapsulation] })).not.toHaveProperty('extendedCommunities');
 });

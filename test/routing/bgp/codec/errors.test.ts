@@ -84,8 +84,10 @@ describe('treat-as-withdraw', () => {
   for (const [name, bad, coding = external] of cases) {
     test(name, () => {
       const list = coding.internal && bad[1] !== 5 ? [...replace(bad), localPref] : replace(bad);
+      const others = list.filter((one) => one !== bad);
       // First, in the middle and last.
-      for (const order of [list, [bad, ...list.filter((one) => one !== bad)]]) {
+      for (const at of [0, 1, others.length]) {
+        const order = others.toSpliced(at, 0, bad);
         const got = read(update(order), coding);
         expect(got).toMatchObject({ treatAsWithdraw: true, nlri: ['10.1.0.0/16'] });
         expect(got.errors).toEqual([['treat-as-withdraw', bad[1]]]);
@@ -111,6 +113,45 @@ describe('treat-as-withdraw', () => {
 
   test('no routes to withdraw: the session ends (RFC 7606 section 5.2)', () => {
     expect(read(update([origin, [0xc0, 8, []]], []))).toMatchObject({ error: [3, 1] });
+    const unreach: Raw = [0x80, 15, [0, 2, 1, 32, 32, 1, 13, 184]];
+    expect(read(update([unreach, [0xc0, 8, []]], []))).toMatchObject({ error: [3, 1] });
+  });
+
+  test('the routes are of a family not spoken: nothing to withdraw, and the session stays', () => {
+    const flowspec: Raw = [0x80, 14, [0, 1, 133, 0, 0, 3, 1, 8, 10]];
+    const got = read(update([flowspec, origin, asPath, [0xc0, 8, []]], []));
+    expect(got).toMatchObject({ treatAsWithdraw: true, nlri: [] });
+    expect(got.errors).toEqual([
+      ['attribute-discard', 14],
+      ['treat-as-withdraw', 8],
+    ]);
+  });
+
+  test('every attribute without a value but ATOMIC_AGGREGATE and AS_PATH costs its routes or itself, never the session', () => {
+    const kinds: [type: number, flags: number][] = [
+      [1, 0x40],
+      [3, 0x40],
+      [4, 0x80],
+      [5, 0x40],
+      [7, 0xc0],
+      [8, 0xc0],
+      [9, 0x80],
+      [10, 0x80],
+      [16, 0xc0],
+      [17, 0xc0],
+      [18, 0xc0],
+      [23, 0xc0],
+      [32, 0xc0],
+      [35, 0xc0],
+    ];
+    for (const coding of [external, internal, INITIAL_CODING]) {
+      for (const [type, flags] of kinds) {
+        const got = read(update([...replace([flags, type, []]), localPref]), coding);
+        expect(got.error).toBeUndefined();
+        expect(got.errors?.some(([, of]) => of === type)).toBe(true);
+      }
+    }
+    expect(read(update(replace([0x40, 2, []]))).errors).toEqual([]);
   });
 });
 
@@ -123,6 +164,8 @@ describe('attribute discard', () => {
     ['CLUSTER_LIST from outside', [0x80, 10, []]],
     ['AS4_PATH from a new speaker', [0xc0, 17, [2, 1, 0, 0, 0, 1]]],
     ['ORIGIN twice', [0x40, 1, [2]]],
+    ['TUNNEL_ENCAP without a tunnel', [0xc0, 23, []]],
+    ['TUNNEL_ENCAP without its transitive bit', [0x80, 23, [0, 8, 0, 0]]],
     ['MP_REACH_NLRI of a family not spoken', [0x80, 14, [0, 25, 70, 4, 1, 1, 1, 1, 0]]],
   ];
   for (const [name, bad] of cases) {
@@ -139,6 +182,22 @@ describe('attribute discard', () => {
     expect(got).toMatchObject({ errors: [], attributes: ['origin', 'asPath', 'nextHop'] });
   });
 
+  test('tunnels of unknown types, unknown sub-TLVs, the same one twice: kept, and sent as they came (RFC 9012 section 13)', () => {
+    const tunnels = [0, 99, 0, 4, 200, 0, 1, 7, 0, 8, 0, 10, 9, 1, 1, 9, 1, 2, 6, 2, 1, 1];
+    const bytes = update([...good, [0xc0, 23, tunnels]]);
+    const result = decodeMessage(bytes, external);
+    expect(result).toMatchObject({ ok: true, value: { errors: [], treatAsWithdraw: false } });
+    if (!result.ok || result.value.kind !== 'update') return;
+    expect(encodeMessage({ kind: 'update', update: result.value.update }, external)).toEqual(bytes);
+  });
+
+  test('two bytes of length where one would do, and types at both ends', () => {
+    const long = [...good.flatMap(attribute), 0xd0, 8, 0, 4, 0, 1, 0, 2, 0xd0, 255, 0, 0, 0xc0, 0, 0];
+    const got = read(message(2, [0, 0, 0, long.length, ...long, 16, 10, 1]));
+    expect(got).toMatchObject({ errors: [], treatAsWithdraw: false });
+    expect(got.attributes).toEqual(['origin', 'asPath', 'nextHop', 'communities', 'unknown']);
+  });
+
   test('the garbage of a prefix SID passes through as bytes', () => {
     const got = read(update([...good, [0xc0, 40, [1, 0xff, 0xff, 0]]]));
     expect(got).toMatchObject({ errors: [], treatAsWithdraw: false });
@@ -153,6 +212,8 @@ describe('a session error', () => {
     ['type 9', message(9, []), [1, 3], [9]],
     ['a withdrawn length that overruns', message(2, [0, 9, 0, 0]), [3, 1]],
     ['an attribute length that overruns', message(2, [0, 0, 0, 9]), [3, 1]],
+    ['two lengths that overrun only together', message(2, [0, 3, 16, 10, 1, 0, 1]), [3, 1]],
+    ['no room for the second length', message(2, [0, 2, 8, 10]), [3, 1]],
     ['a prefix of length 33', update(good, [33, 1, 1, 1, 1, 1]), [3, 10]],
     ['a prefix cut off', update(good, [24, 10, 1]), [3, 10]],
     ['an unknown well-known attribute', update([...good, [0x40, 99, [7]]]), [3, 2], [0x40, 99, 1, 7]],
@@ -178,6 +239,11 @@ describe('a session error', () => {
     ['hold time 2', message(1, [4, 0, 1, 0, 2, 1, 1, 1, 1, 0]), [2, 6]],
     ['an optional parameter of type 1', message(1, [4, 0, 1, 0, 90, 1, 1, 1, 1, 2, 1, 0]), [2, 4]],
     ['parameters that overrun', message(1, [4, 0, 1, 0, 90, 1, 1, 1, 1, 9, 2, 0]), [2, 0]],
+    ['parameters that fall short', message(1, [4, 0, 1, 0, 90, 1, 1, 1, 1, 0, 2, 0]), [2, 0]],
+    ['a parameter without a length', message(1, [4, 0, 1, 0, 90, 1, 1, 1, 1, 1, 2]), [2, 0]],
+    ['a capability without a length', message(1, [4, 0, 1, 0, 90, 1, 1, 1, 1, 3, 2, 1, 65]), [2, 0]],
+    ['graceful restart of one byte', message(1, [4, 0, 1, 0, 90, 1, 1, 1, 1, 5, 2, 3, 64, 1, 0]), [2, 0]],
+    ['ADD-PATH of three bytes', message(1, [4, 0, 1, 0, 90, 1, 1, 1, 1, 7, 2, 5, 69, 3, 0, 1, 1]), [2, 0]],
     ['a capability that overruns', message(1, [4, 0, 1, 0, 90, 1, 1, 1, 1, 4, 2, 2, 65, 4]), [2, 0]],
     ['a capability of a wrong length', message(1, [4, 0, 1, 0, 90, 1, 1, 1, 1, 5, 2, 3, 65, 1, 0]), [2, 0]],
     ['AS 0 in four octets', message(1, [4, 0, 1, 0, 90, 1, 1, 1, 1, 8, 2, 6, 65, 4, 0, 0, 0, 0]), [2, 2]],
