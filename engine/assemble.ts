@@ -5,6 +5,7 @@ import * as vxlan from '../encap/vxlan.ts';
 import type { Mac } from '../wire/mac.ts';
 import { AdjacencyCache } from './adjacency-cache.ts';
 import type { Receiver } from './arrivals.ts';
+import { monotonic } from './clock.ts';
 import type { PacketIo } from './device/io.ts';
 import { Forwarder } from './forwarder.ts';
 import type { RouterAddresses } from './icmp-errors.ts';
@@ -13,8 +14,9 @@ import type { PortWriterOptions } from './port-writer.ts';
 import type { TableBuffers, Tables } from './tables/buffers.ts';
 import { TunnelSender } from './tunnel-sender.ts';
 import { UnderlaySender } from './underlay-sender.ts';
+import { WAITING_ROOM } from './waiting-room.ts';
 
-const PACKET_MEMORY = 16 * 1024 * 1024;
+const PACKET_MEMORY = 16 * 1024 * 1024 + WAITING_ROOM;
 
 /** All that a worker needs to know; structured-cloneable. */
 export interface WorkerSetup {
@@ -44,7 +46,7 @@ export interface Clock {
   wall(): number;
 }
 
-const SYSTEM_CLOCK: Clock = { monotonic: () => performance.now(), wall: Date.now };
+const SYSTEM_CLOCK: Clock = { monotonic, wall: Date.now };
 
 export const assembleForwarder = (
   setup: WorkerSetup,

@@ -91,6 +91,27 @@ export const resetBatch = (batch: Batch, ingress: Ingress): void => {
   batch.ingress = ingress;
 };
 
+/** Copies what the batch knows of a packet, not its bytes, to a place of another batch. */
+export const copyPacket = (from: Batch, i: number, to: Batch, n: number): void => {
+  to.offset[n] = from.offset[i];
+  to.length[n] = from.length[i];
+  to.source[n] = from.source[i];
+  to.gso[n] = from.gso[i];
+  to.segmentSize[n] = from.segmentSize[i];
+  to.segments[n] = from.segments[i];
+  to.partial[n] = from.partial[i];
+  to.family[n] = from.family[i];
+  to.protocol[n] = from.protocol[i];
+  to.headerLength[n] = from.headerLength[i];
+  to.fragment[n] = from.fragment[i];
+  to.tos[n] = from.tos[i];
+  to.outerEcn[n] = from.outerEcn[i];
+  to.hash[n] = from.hash[i];
+  to.repeats[n] = 0; // The packet before it is another now.
+  to.adjacency[n] = from.adjacency[i];
+  to.verdict[n] = from.verdict[i];
+};
+
 /** Adds a plain packet (no segmentation pending, checksum final) and returns its index. */
 export const appendPacket = (batch: Batch, offset: number, length: number, source: number): number => {
   const i = batch.count++;

@@ -5,6 +5,7 @@ import type { Address } from '../wire/address.ts';
 import type { Mac } from '../wire/mac.ts';
 import type { Prefix } from '../wire/prefix.ts';
 import type { WorkerSetup } from './assemble.ts';
+import { monotonic } from './clock.ts';
 import { closeDescriptors, createWake, wakeUp } from './device/descriptors.ts';
 import { createPollSet, Source, unwatch, watch } from './device/poller.ts';
 import { closeUnderlay, openUnderlay, type UnderlayOptions } from './device/underlay.ts';
@@ -28,15 +29,23 @@ import { Fib6Builder } from './tables/fib6-builder.ts';
 import { IdPool } from './tables/id-pool.ts';
 import { Limits } from './tables/limits.ts';
 import * as ports from './tables/ports.ts';
+import { Direction, type RateLimit, writeRate } from './tables/rates.ts';
 import { tunnelsWithSockets } from './tunnels.ts';
 
-export type { EngineCounters, PacketDescription, PathSpec, PortId, Step };
+export type { EngineCounters, PacketDescription, PathSpec, PortId, RateLimit, Step };
 
 export interface PortSpec {
   readonly kind: 'pod' | 'host';
   readonly mtu: number;
   /** TUN queues, non-blocking, with a virtio header: one a worker. The engine closes them when the port goes. */
   readonly fds: readonly number[];
+  readonly limits?: PortLimits;
+}
+
+/** Directions as the pod sees them; what is left out has no limit. */
+export interface PortLimits {
+  readonly ingress?: RateLimit | undefined;
+  readonly egress?: RateLimit | undefined;
 }
 
 export interface EngineOptions {
@@ -113,6 +122,7 @@ export class Engine {
     clearPortCells(this.#tables.counters, id);
     const kind = spec.kind === 'pod' ? ports.PortKind.pod : ports.PortKind.host;
     ports.writePort(this.#tables.ports, id, { kind, mtu: spec.mtu, fds: spec.fds });
+    this.#writeRates(id, spec.limits);
     this.#ports.set(id, spec);
     publishEpoch(this.#tables.control);
     for (const [worker, setup] of this.#setups.entries())
@@ -129,6 +139,7 @@ export class Engine {
         unwatch(setup.pollSet, fds[worker]);
     }
     ports.clearPort(this.#tables.ports, id);
+    this.#writeRates(id);
     const epoch = publishEpoch(this.#tables.control);
     await this.#seen(epoch);
     closeDescriptors(fds);
@@ -197,6 +208,12 @@ export class Engine {
       });
     });
     return { ended, terminate: () => void thread.terminate() };
+  }
+
+  #writeRates(id: PortId, limits: PortLimits = {}): void {
+    const now = monotonic();
+    writeRate(this.#tables.rates, id, Direction.ingress, limits.ingress, now);
+    writeRate(this.#tables.rates, id, Direction.egress, limits.egress, now);
   }
 
   #publish(): void {

@@ -5,6 +5,8 @@ import { type Address, formatAddress } from '../wire/address.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import { appendPacket, type Batch, createBatch, Ingress, resetBatch } from './batch.ts';
+import { monotonic } from './clock.ts';
+import { egressRow, ingressRow } from './limit.ts';
 import { createPacketMemory, type PacketMemory } from './memory.ts';
 import type { PathRegistry, PathSpec, PortId } from './paths.ts';
 import { STAGES, type StageName } from './stages.ts';
@@ -13,8 +15,10 @@ import type { Tables } from './tables/buffers.ts';
 import { fib4Lookup } from './tables/fib4.ts';
 import { fib6Lookup } from './tables/fib6.ts';
 import { selectAdjacency } from './tables/next-hops.ts';
+import { BURST, bytesPerMs, portOfRow } from './tables/rates.ts';
+import { backlog } from './token-bucket.ts';
 import { type Tunnels, tunnelOf } from './tunnels.ts';
-import { isDrop, Verdict, type VerdictName, verdictMeaning, verdictNames } from './verdict.ts';
+import { isDrop, LIMITED, Verdict, type VerdictName, verdictMeaning, verdictNames } from './verdict.ts';
 
 /** A packet as a person describes it. Both addresses are of one family. */
 export interface PacketDescription {
@@ -82,6 +86,7 @@ export class Explainer {
   #tell(stage: StageName, packet: PacketDescription, length: number, context: Context): string | undefined {
     const batch = this.#batch;
     if (stage === 'route') return this.#describeRoute(packet.destination, context);
+    if (stage === 'limit') return this.#describeLimits();
     if (this.#refused()) return undefined;
     if (stage === 'parse') {
       const hash = (batch.hash[0] >>> 0).toString(16).padStart(8, '0');
@@ -135,6 +140,18 @@ export class Explainer {
     return `${formatAddress(destination)} → next hop ${nextHop}: ${all.join(' or ')}; adjacency ${this.#batch.adjacency[0]}`;
   }
 
+  /** What it would have to pass, without taking tokens; undefined when there is nothing. */
+  #describeLimits(): string | undefined {
+    const batch = this.#batch;
+    if (batch.verdict[0] !== LIMITED) return undefined;
+    const rows = { egress: egressRow(batch, 0, this.#tables), ingress: ingressRow(batch, 0, this.#tables) };
+    batch.verdict[0] = Verdict.pending;
+    const limits = Object.entries(rows).filter(([, row]) => row !== 0);
+    return limits
+      .map(([direction, row]) => `${direction} ${describeLimit(this.#tables.rates, row)}`)
+      .join('; ');
+  }
+
   #describeRewrite(packet: PacketDescription, length: number): string {
     const mtu = adjacencies.mtu(this.#tables.adjacencies, this.#batch.adjacency[0]);
     const { view } = this.#memory;
@@ -181,6 +198,12 @@ const describePath = (path: PathSpec): string => {
   if (path.kind === 'unreachable') return 'unreachable';
   const via = `via ${formatAddress(path.via)}`;
   return path.kind === 'vxlan' ? `VXLAN ${path.vni} ${via}:${path.udpPort}` : `${path.kind} ${via}`;
+};
+
+const describeLimit = (table: Int32Array, row: number): string => {
+  const waits = backlog(table, row, monotonic());
+  const now = waits > 0 ? `a packet would wait ${waits.toFixed(1)} ms now` : 'there are tokens now';
+  return `of port ${portOfRow(row)} limited to ${bytesPerMs(table, row) / 125} Mbit/s, burst ${table[row + BURST]} bytes: ${now}`;
 };
 
 /** Writes the described packet, payload zero, and returns its length. */

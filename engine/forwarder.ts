@@ -3,7 +3,8 @@
 //
 //   TUN queue ──▶ port-reader ─┐                                                      ┌─▶ port-writer ──▶ TUN queue
 //                              ├▶ parse ▶ admit ▶ route ▶ rewrite ▶ dispatch ─────────┤
-//   UDP, raw ──▶ arrivals ─────┘      (a verdict at any stage)    │                   └─▶ tunnel-sender ─▶ UDP, raw
+//   UDP, raw ──▶ arrivals ─────┘      (a verdict at any stage)    │ │                 └─▶ tunnel-sender ─▶ UDP, raw
+//                                                                 │ └▶ pacer: packets of ports with a rate limit
 //                                                                 └▶ derived packets: ICMP errors, fragments
 //
 // Knows nothing of BGP, CNI, files or clocks. Never allocates, throws or logs between reading a batch and writing it.
@@ -16,15 +17,16 @@ import type { PacketIo } from './device/io.ts';
 import { Fragmenter } from './fragment.ts';
 import { IcmpErrors, type RouterAddresses } from './icmp-errors.ts';
 import type { PacketMemory } from './memory.ts';
+import { Pacer } from './pacer.ts';
 import { PortReader } from './port-reader.ts';
 import { PortWriter, type PortWriterOptions } from './port-writer.ts';
-import { decide } from './stages.ts';
+import { decide, decideLeaving } from './stages.ts';
 import * as adjacencies from './tables/adjacencies.ts';
 import type { Tables } from './tables/buffers.ts';
 import * as ports from './tables/ports.ts';
 import type { TunnelSender } from './tunnel-sender.ts';
 import { type Tunnels, tunnelOf } from './tunnels.ts';
-import { Verdict } from './verdict.ts';
+import { LIMITED, Verdict } from './verdict.ts';
 
 const BATCH = 256;
 
@@ -49,6 +51,7 @@ export class Forwarder {
   readonly #tunnels: Tunnels<TunnelSender>;
   readonly #icmp: IcmpErrors;
   readonly #fragmenter: Fragmenter;
+  readonly #pacer: Pacer;
   #taken = 0;
 
   constructor(
@@ -70,11 +73,26 @@ export class Forwarder {
     this.#writer = new PortWriter(memory, io, counters, options.join);
     this.#icmp = new IcmpErrors(memory, options.router, options.clock.monotonic);
     this.#fragmenter = new Fragmenter(memory);
+    this.#pacer = new Pacer(memory, tables, BATCH, options.clock.monotonic);
   }
 
   /** Packets taken so far, modulo 2^31; super-packets count once. */
   get taken(): number {
     return this.#taken;
+  }
+
+  /** Milliseconds until a packet that waits may leave; Infinity when none does. */
+  wait(): number {
+    return this.#pacer.wait();
+  }
+
+  /** Forwards the packets that have waited long enough. To be called before others are taken. */
+  release(): void {
+    while (this.#pacer.collect()) {
+      this.#leave();
+      this.#flush();
+      this.#pacer.left();
+    }
   }
 
   /** Forwards what one port has to send, at most a batch. @returns 0, or minus errno of the queue */
@@ -109,6 +127,18 @@ export class Forwarder {
     decide(batch, this.#memory, this.#tables);
     if (batch.ingress === Ingress.port) this.#countTaken(batch);
     this.#dispatch(batch);
+    if (this.#pacer.leaving.count > 0) {
+      this.#leave();
+      this.#pacer.left();
+    }
+    if (this.#derived.batch.count > 0) this.#forwardDerived();
+  }
+
+  /** Takes packets that have passed their token buckets to their verdicts. */
+  #leave(): void {
+    const { leaving } = this.#pacer;
+    decideLeaving(leaving, this.#memory, this.#tables);
+    this.#dispatch(leaving);
     if (this.#derived.batch.count > 0) this.#forwardDerived();
   }
 
@@ -117,6 +147,7 @@ export class Forwarder {
     for (let i = 0; i < batch.count; i++) {
       const verdict = batch.verdict[i];
       if (verdict === Verdict.pending) this.#transmit(batch, i);
+      else if (verdict === LIMITED) this.#pace(batch, i);
       else if (verdict !== Verdict.fragmented) this.#refuse(batch, i, verdict);
       else if (batch.ingress === Ingress.self) this.#refuse(batch, i, Verdict.tooBig);
       else this.#fragment(batch, i);
@@ -135,6 +166,13 @@ export class Forwarder {
     const tunnel = tunnelOf(this.#tunnels, kind, adjacencies.outerFamily(table, adjacency), batch.family[i]);
     if (tunnel === undefined) this.#refuse(batch, i, Verdict.encapDisabled);
     else tunnel.send(batch, i);
+  }
+
+  #pace(batch: Batch, i: number): void {
+    const port = this.#pacer.take(batch, i);
+    if (port === 0) return;
+    batch.verdict[i] = Verdict.rateLimit;
+    countPortDrop(this.#counters, Verdict.rateLimit, port, batch.segments[i]);
   }
 
   #refuse(batch: Batch, i: number, verdict: number): void {

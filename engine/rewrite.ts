@@ -1,4 +1,4 @@
-// Stage 4, rewrite: what a router does to a packet that it forwards: TTL or hop limit down by one, and the size held
+// Stage 5, rewrite: what a router does to a packet that it forwards: TTL or hop limit down by one, and the size held
 // against the MTU of the way ahead. Decides also which packets need fragments. Touches nothing when it refuses, so
 // that an ICMP error quotes the packet as it came.
 

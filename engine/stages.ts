@@ -5,6 +5,7 @@
 import { admit } from './admit.ts';
 import type { Batch } from './batch.ts';
 import { settleEcn } from './ecn.ts';
+import { limit } from './limit.ts';
 import type { PacketMemory } from './memory.ts';
 import { recognisePartial } from './offload/recognise.ts';
 import { parse } from './parse.ts';
@@ -24,6 +25,7 @@ export const STAGES = [
   { name: 'partial', run: recognisePartial },
   { name: 'admit', run: admit },
   { name: 'route', run: route },
+  { name: 'limit', run: limit },
   { name: 'rewrite', run: rewrite },
 ] as const satisfies readonly Stage[];
 
@@ -31,4 +33,10 @@ export type StageName = (typeof STAGES)[number]['name'];
 
 export const decide = (batch: Batch, memory: PacketMemory, tables: Tables): void => {
   for (let n = 0; n < STAGES.length; n++) STAGES[n].run(batch, memory, tables);
+};
+
+/** What the stages from `limit` on are for packets that have passed it: those that waited have no adjacency any more. */
+export const decideLeaving = (batch: Batch, memory: PacketMemory, tables: Tables): void => {
+  route(batch, memory, tables);
+  rewrite(batch, memory, tables);
 };

@@ -36,9 +36,13 @@ export const Verdict = {
   underlayMtu: 24,
   underlayError: 25,
   encapDisabled: 26,
+  rateLimit: 27,
 } as const;
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 export type VerdictName = keyof typeof Verdict;
+
+/** In place of a verdict: the packet has to pass a token bucket before it goes on (limit.ts). Never counted. */
+export const LIMITED = -1;
 
 const FIRST_DROP = Verdict.malformed;
 
@@ -81,4 +85,5 @@ export const verdictMeaning: Readonly<Record<VerdictName, string>> = {
   underlayMtu: 'larger than the underlay takes',
   underlayError: 'the underlay refused it',
   encapDisabled: 'the route wants an encapsulation that this node has no socket for',
+  rateLimit: 'more than the rate limit of the interface that it comes from or is for',
 };

@@ -25,6 +25,7 @@ const run = (setup: WorkerSetup): void => {
   while (!stopRequested(tables.control)) {
     const ready = waitForWork(poller, busyPoll, forwarder);
     const epoch = loadEpoch(tables.control);
+    forwarder.release();
     for (let n = 0; n < ready; n++) {
       const id = tagId(poller.tag(n));
       const source = tagSource(poller.tag(n));
@@ -49,9 +50,9 @@ const waitForWork = (poller: Poller, busyPoll: BusyPoll, forwarder: Forwarder): 
   let ready = poller.wait(0);
   if (ready > 0) return ready;
   const start = performance.now();
-  const end = start + busyPoll.window;
+  const end = start + Math.min(busyPoll.window, forwarder.wait());
   while (ready === 0 && performance.now() < end) ready = poller.wait(0);
-  if (ready === 0) ready = poller.wait(WAIT_MS);
+  if (ready === 0) ready = poller.wait(Math.ceil(Math.min(WAIT_MS, forwarder.wait())));
   busyPoll.came(performance.now() - start, forwarder.taken);
   return ready;
 };

@@ -7,6 +7,7 @@ import { FIB4_WORDS } from './fib4.ts';
 import { FIB6_WORDS } from './fib6.ts';
 import { BUCKET_WORDS, NEXT_HOP_WORDS } from './next-hops.ts';
 import { PORT_WORDS } from './ports.ts';
+import { RATE_WORDS } from './rates.ts';
 import { REMOTE_WORDS } from './remotes.ts';
 
 const WORDS = {
@@ -18,6 +19,7 @@ const WORDS = {
   adjacencies: ADJACENCY_WORDS,
   ports: PORT_WORDS,
   remotes: REMOTE_WORDS,
+  rates: RATE_WORDS,
 } as const;
 
 type TableName = keyof typeof WORDS;

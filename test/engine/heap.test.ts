@@ -92,12 +92,15 @@ it('a million packets, without growth of the heap', { timeout: 120_000 }, () => 
   node.route('10.244.3.0/24', ipipTo(PEER));
   const io = new EndlessIo();
   const mac = vtepMac(parseAddress('192.168.77.1'));
+  let now = 1;
+  node.limit(3, 'ingress', { rate: 1e9, burst: 1e5 });
   const forwarder = assembleForwarder(
     { ...node.setup, mac4: mac, mac6: mac },
     node.tables,
     io,
     io.addressOf,
-    { monotonic: () => 1, wall: () => 1 },
+    // Half a microsecond a look: so that what waits leaves.
+    { monotonic: () => (now += 0.0005), wall: () => 1 },
   );
 
   const out = (destination: string) => ({ source: '10.244.1.2', destination });
@@ -132,6 +135,7 @@ it('a million packets, without growth of the heap', { timeout: 120_000 }, () => 
       for (const packet of fromPod) {
         io.offer(packet, 64);
         for (let n = 0; n < 8; n++) forwarder.fromPort(POD);
+        forwarder.release();
       }
       for (const [datagram, gro] of fromPeer) {
         io.offer(datagram, 64, gro);

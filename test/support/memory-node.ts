@@ -2,7 +2,7 @@
 
 import type { Receiver } from '../../engine/arrivals.ts';
 import { assembleForwarder, type WorkerSetup } from '../../engine/assemble.ts';
-import { readCounters } from '../../engine/engine-counters.ts';
+import { type EngineCounters, readCounters } from '../../engine/engine-counters.ts';
 import { Explainer, type PacketDescription, type Step } from '../../engine/explain.ts';
 import type { Forwarder } from '../../engine/forwarder.ts';
 import { PathRegistry, type PathSpec } from '../../engine/paths.ts';
@@ -10,6 +10,7 @@ import { createTableBuffers, openTables, type Tables } from '../../engine/tables
 import { Fib4Builder } from '../../engine/tables/fib4-builder.ts';
 import { Fib6Builder } from '../../engine/tables/fib6-builder.ts';
 import * as ports from '../../engine/tables/ports.ts';
+import { Direction, type RateLimit, writeRate } from '../../engine/tables/rates.ts';
 import { tunnelsWithSockets } from '../../engine/tunnels.ts';
 import { parseAddress } from '../../wire/address.ts';
 import { vtepMac } from '../../wire/mac.ts';
@@ -107,6 +108,15 @@ export class MemoryNode {
     });
   }
 
+  limit(port: number, direction: keyof typeof Direction, limit: RateLimit | undefined): void {
+    writeRate(this.tables.rates, port, Direction[direction], limit, this.now);
+  }
+
+  removeRoute(prefix: string): void {
+    const { address, length } = parsePrefix(prefix);
+    (address.family === 4 ? this.#fib4 : this.#fib6).remove(address.words, length);
+  }
+
   route(prefix: string, ...paths: PathSpec[]): void {
     const { address, length } = parsePrefix(prefix);
     const fib = address.family === 4 ? this.#fib4 : this.#fib6;
@@ -120,9 +130,13 @@ export class MemoryNode {
       this.route(`${address}/${address.includes(':') ? 128 : 32}`, { kind: 'port', port: id });
   }
 
+  counters(): EngineCounters {
+    return readCounters(this.tables.counters, this.paths.remotes());
+  }
+
   /** Packets by verdict, those that were counted. */
   verdicts(): Record<string, number> {
-    const { verdicts } = readCounters(this.tables.counters, this.paths.remotes());
+    const { verdicts } = this.counters();
     return Object.fromEntries(Object.entries(verdicts).filter(([, packets]) => packets > 0));
   }
 
