@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Address } from '../wire/address.ts';
+import type { Bandwidth } from './bandwidth.ts';
 import type { PortMapping } from './port-mappings.ts';
 
 export interface Attachment {
@@ -29,6 +30,8 @@ export interface Attachment {
    * undone at the next start.
    */
   readonly phase: 'creating' | 'ready' | 'removing';
+  /** Undefined: nothing is limited. */
+  readonly bandwidth?: Bandwidth | undefined;
   /** Ports of the node that lead to the pod. */
   readonly portMappings?: readonly PortMapping[] | undefined;
   /** The CNI network that asked for it, when one did. */

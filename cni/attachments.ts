@@ -15,6 +15,7 @@ import {
   attachmentMac,
   checkName,
 } from './attachment.ts';
+import type { Bandwidth } from './bandwidth.ts';
 import { sinceBoot } from './clock.ts';
 import type { GsoLimits, Log, PodForwards, PodPorts, PodRoutes } from './host.ts';
 import {
@@ -60,6 +61,8 @@ export interface AttachRequest extends AttachmentName {
   readonly mtu?: number;
   /** To be reported in place of the usual one. */
   readonly mac?: string;
+  /** Nothing is limited when left out. */
+  readonly bandwidth?: Bandwidth | undefined;
   /** Ports of the node that are to lead to the pod. */
   readonly portMappings?: readonly PortMapping[];
   /** Name of the CNI network that asks. */
@@ -275,6 +278,7 @@ export class Attachments {
         mac: request.mac ?? attachmentMac(request),
         phase: 'creating',
         ...(request.gateways && { gateways: request.gateways }),
+        ...(request.bandwidth && { bandwidth: request.bandwidth }),
         ...(request.portMappings && { portMappings: request.portMappings }),
         ...(request.network !== undefined && { network: request.network }),
         ...(request.token !== undefined && { token: request.token }),
@@ -394,9 +398,9 @@ export class Attachments {
     }
   }
 
-  #addPort({ mtu }: Attachment, fds: readonly number[]): number {
+  #addPort({ mtu, bandwidth }: Attachment, fds: readonly number[]): number {
     try {
-      return this.#options.ports.addPort({ kind: 'pod', mtu, fds });
+      return this.#options.ports.addPort({ kind: 'pod', mtu, fds, ...(bandwidth && { limits: bandwidth }) });
     } catch (error) {
       for (const fd of fds) closeSync(fd);
       throw error;

@@ -4,6 +4,7 @@
  */
 import type { Address } from '../wire/address.ts';
 import type { Prefix } from '../wire/prefix.ts';
+import type { Bandwidth } from './bandwidth.ts';
 
 export interface Log {
   info(fields: object, message: string): void;
@@ -14,7 +15,7 @@ export interface Log {
 /** The part of the engine that pod interfaces need. */
 export interface PodPorts<Port = number> {
   /** Takes the descriptors over, one a worker, and closes them when the port is removed. Throws when ports are used up. */
-  addPort(spec: { kind: 'pod'; mtu: number; fds: readonly number[] }): Port;
+  addPort(spec: { kind: 'pod'; mtu: number; fds: readonly number[]; limits?: Bandwidth }): Port;
   /** Resolves when no worker uses the port any more and its descriptors are closed. */
   removePort(port: Port): Promise<void>;
   /** Ports whose interface is gone: a worker read EBADFD from it. */

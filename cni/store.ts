@@ -17,6 +17,8 @@ import { type Change, Journal } from './journal.ts';
 import { lockFolder } from './lock.ts';
 import { PROTOCOLS } from './port-mappings.ts';
 
+const Limit = z.object({ rate: z.number(), burst: z.number() }).optional();
+
 const Mapping = z.object({
   protocol: z.enum(PROTOCOLS),
   hostPort: z.number(),
@@ -34,6 +36,7 @@ const Stored = z.object({
   gateways: z.array(z.string().transform(parseAddress)).optional(),
   mtu: z.number(),
   mac: z.string(),
+  bandwidth: z.object({ ingress: Limit, egress: Limit }).optional(),
   portMappings: z.array(Mapping).optional(),
   phase: z.enum(['creating', 'ready', 'removing']),
   network: z.string().optional(),

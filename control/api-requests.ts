@@ -1,5 +1,6 @@
 /** What the API accepts: the bodies and queries of its requests as schemas whose output is what NodeService takes. */
 import { z } from 'zod';
+import { readBandwidth } from '../cni/bandwidth.ts';
 import type { Call } from '../cni/plugin/call.ts';
 import { list, problemsOf, problemText, section, value } from './config/shapes.ts';
 import * as kind from './config/values.ts';
@@ -14,11 +15,28 @@ const name: kind.Kind<string> = {
 
 const DEFAULT_IFNAME = 'eth0';
 
+const bits = value(kind.integer(0, Number.MAX_SAFE_INTEGER), 0);
+
+const bandwidth = section({
+  ingressRate: bits,
+  ingressBurst: bits,
+  egressRate: bits,
+  egressBurst: bits,
+}).transform((wanted, { issues }) => {
+  try {
+    return readBandwidth(wanted);
+  } catch (error) {
+    issues.push({ code: 'custom', input: wanted, message: (error as Error).message });
+    return z.NEVER;
+  }
+});
+
 export const attachRequest: z.ZodType<AttachRequest> = section({
   id: value(name),
   ifname: value(name, DEFAULT_IFNAME),
   netns: value(kind.absolutePath),
   ips: list(value(kind.address), 'IP addresses').default([]),
+  bandwidth: bandwidth.optional(),
 });
 
 export const detachRequest: z.ZodType<DetachRequest> = section({

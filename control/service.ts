@@ -2,6 +2,7 @@
  * What a running node answers and does, as the API, the metrics and through them every command see it. Types only: the
  * JSON that `--json` prints is these values as they are, field names as documented. Requests arrive validated.
  */
+import type { Bandwidth, StatedBandwidth } from '../cni/bandwidth.ts';
 import type { Finding, RangeUse } from '../cni/leases.ts';
 import type { Call } from '../cni/plugin/call.ts';
 import type { Answer } from '../cni/plugin/plugin.ts';
@@ -105,6 +106,7 @@ export interface AttachRequest extends AttachmentName {
   readonly netns: string;
   /** Addresses wanted, at most one a family; the others are chosen. */
   readonly ips: readonly Address[];
+  readonly bandwidth?: Bandwidth | undefined;
 }
 
 export type DetachRequest = AttachmentName;
@@ -128,6 +130,8 @@ export interface Pod extends AttachmentName {
   readonly ips: readonly string[];
   readonly mtu: number;
   readonly mac: string;
+  /** Limits in bits a second and bits, 0 for none: ingress is what the pod receives. */
+  readonly bandwidth: StatedBandwidth;
   /** 'waiting': known, but its interface could not be taken over yet. */
   readonly state: 'forwarding' | 'waiting';
   /** As seen from the pod: rx is what was delivered to it, tx what it sent. */

@@ -32,6 +32,14 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 ? bytes : (bytes / 1024 ** unit).toFixed(1)} ${BYTE_UNITS[unit]}`;
 }
 
+const RATE_UNITS = ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s', 'Tbit/s', 'Pbit/s'];
+
+/** '800 bit/s', '10 Mbit/s', '2.5 Gbit/s'. */
+export function rateText(bits: number): string {
+  const unit = bits < 1000 ? 0 : Math.min(RATE_UNITS.length - 1, Math.floor(Math.log10(bits) / 3));
+  return `${Number((bits / 1000 ** unit).toFixed(1))} ${RATE_UNITS[unit]}`;
+}
+
 /** '42s', '3m 5s', '2h 10m', '5d 3h'. */
 export function durationText(seconds: number): string {
   const whole = Math.floor(seconds);

@@ -4,6 +4,7 @@
  */
 import type { Attachment } from '../cni/attachment.ts';
 import type { Attachments } from '../cni/attachments.ts';
+import { statedBandwidth } from '../cni/bandwidth.ts';
 import { compareAddresses } from '../cni/ipam/pool.ts';
 import type { EngineCounters, Step } from '../engine/engine.ts';
 import { isDrop, Verdict, verdictNames } from '../engine/verdict.ts';
@@ -38,7 +39,7 @@ export function vtepView(
 
 export function podsView(attachments: Attachments, counters: EngineCounters): Pod[] {
   return attachments.list().map(({ attachment, port }) => {
-    const { id, ifname, netns, mtu, mac } = attachment;
+    const { id, ifname, netns, mtu, mac, bandwidth } = attachment;
     const traffic = port === undefined ? undefined : counters.port(port);
     return {
       id,
@@ -47,6 +48,7 @@ export function podsView(attachments: Attachments, counters: EngineCounters): Po
       ips: attachResult(attachment).ips,
       mtu,
       mac,
+      bandwidth: statedBandwidth(bandwidth),
       state: port === undefined ? 'waiting' : 'forwarding',
       rx: traffic?.rx ?? NO_TRAFFIC,
       tx: traffic?.tx ?? NO_TRAFFIC,

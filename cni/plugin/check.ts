@@ -4,6 +4,7 @@
  */
 import { formatAddress } from '../../wire/address.ts';
 import type { Attachment } from '../attachment.ts';
+import { type Bandwidth, statedBandwidth } from '../bandwidth.ts';
 import type { ObservedInterface } from '../inspect.ts';
 import type { Result } from './result.ts';
 
@@ -13,9 +14,10 @@ export function differences(
   remembered: Result,
   observed: ObservedInterface | undefined,
   forwards: boolean,
+  bandwidth?: Bandwidth,
 ): string[] {
   const { ifname } = attachment;
-  const found = [...ofResult(attachment, remembered)];
+  const found = [...ofResult(attachment, remembered), ...ofBandwidth(attachment, bandwidth)];
   if (observed === undefined) return [...found, `${ifname} is gone from the pod`];
   if (observed.kind !== 'tun')
     return [...found, `${ifname} is another interface (${observed.kind ?? 'hardware'})`];
@@ -29,6 +31,16 @@ export function differences(
   }
   if (!forwards) found.push(`the engine does not forward for ${ifname}`);
   return found;
+}
+
+/** Limits are looked at when the runtime says which they were. */
+function* ofBandwidth(attachment: Attachment, wanted: Bandwidth | undefined): Generator<string> {
+  if (!wanted) return;
+  const has = statedBandwidth(attachment.bandwidth);
+  for (const [key, value] of Object.entries(statedBandwidth(wanted))) {
+    const now = has[key as keyof typeof has];
+    if (now !== value) yield `bandwidth.${key} was ${value}, ${attachment.ifname} has ${now}`;
+  }
 }
 
 function* ofResult(attachment: Attachment, { interfaces, ips }: Result): Generator<string> {

@@ -7,6 +7,7 @@ import { type Address, parseAddress } from '../../wire/address.ts';
 import { formatMac, parseMac } from '../../wire/mac.ts';
 import { lastAddress, parsePrefix } from '../../wire/prefix.ts';
 import type { AttachmentName } from '../attachment.ts';
+import { type Bandwidth, readBandwidth, type WantedBandwidth } from '../bandwidth.ts';
 import type { AddressRange } from '../ipam/allocator.ts';
 import { type PortMapping, PROTOCOLS } from '../port-mappings.ts';
 import { CniCode, CniError } from './error.ts';
@@ -31,6 +32,8 @@ export interface NetworkConfig {
   /** Addresses wanted, in the order of precedence: runtimeConfig, then args. */
   readonly ips: readonly Address[];
   readonly mac: string | undefined;
+  /** Undefined: no limits. */
+  readonly bandwidth: Bandwidth | undefined;
   readonly portMappings: readonly PortMapping[];
   readonly ranges: readonly ConfiguredRange[];
   /** GC: undefined when the list is missing, which is not the same as empty. */
@@ -40,7 +43,6 @@ export interface NetworkConfig {
 export function readConfig(raw: Json, version: Version): NetworkConfig {
   const runtime = object(raw.runtimeConfig, 'runtimeConfig');
   const wish = (name: string) => anyCase(runtime, name);
-  refuseUnlessEmpty('runtimeConfig.bandwidth', wish('bandwidth'));
   const args = object(object(raw.args, 'args').cni, 'args.cni');
   const ips = list(wish('ips'), 'runtimeConfig.ips');
   const mac = text(wish('mac'), 'runtimeConfig.mac') ?? text(args.mac, 'args.cni.mac');
@@ -56,6 +58,7 @@ export function readConfig(raw: Json, version: Version): NetworkConfig {
     portMappings: objects(wish('portMappings'), 'runtimeConfig.portMappings').map((one, i) =>
       readMapping(one, `runtimeConfig.portMappings[${i}]`),
     ),
+    bandwidth: bandwidthOf(object(wish('bandwidth'), 'runtimeConfig.bandwidth')),
     ranges:
       runtimeRanges.length > 0
         ? readRanges(runtimeRanges, 'runtimeConfig.ipRanges')
@@ -90,14 +93,6 @@ function readIpam(value: unknown): string | undefined {
   );
 }
 
-function refuseUnlessEmpty(key: string, value: unknown): void {
-  if (value === undefined || value === null || Object.keys(value).length === 0) return;
-  throw new CniError(
-    CniCode.unsupportedField,
-    `${key}: ${JSON.stringify(value)} is not supported; chain a plugin that has it, and leave the capability to that`,
-  );
-}
-
 function addresses(value: unknown, key: string): Address[] {
   return texts(value, key).map((one) => parsed(key, () => parseAddress(one.split('/')[0])));
 }
@@ -108,6 +103,19 @@ function dnsOf(configured: unknown, runtime: unknown): Dns {
   const [nameservers, search, options] = [key('servers'), key('searches'), key('options')];
   if (nameservers.length + search.length + options.length === 0) return readDns(configured, 'dns');
   return { nameservers, search, options };
+}
+
+function bandwidthOf(wanted: Json): Bandwidth | undefined {
+  const key = (name: keyof WantedBandwidth) =>
+    integer(anyCase(wanted, name), `runtimeConfig.bandwidth.${name}`, 0, Number.MAX_SAFE_INTEGER);
+  return parsed('runtimeConfig.bandwidth', () =>
+    readBandwidth({
+      ingressRate: key('ingressRate'),
+      ingressBurst: key('ingressBurst'),
+      egressRate: key('egressRate'),
+      egressBurst: key('egressBurst'),
+    }),
+  );
 }
 
 function readMapping(mapping: Json, key: string): PortMapping {

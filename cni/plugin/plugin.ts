@@ -160,6 +160,7 @@ export class Plugin {
       ...(mtu !== undefined && { mtu }),
       ...(ips && { ips }),
       ...(mac && { mac }),
+      ...(config.bandwidth && { bandwidth: config.bandwidth }),
       ...(config.portMappings.length > 0 && { portMappings: config.portMappings }),
       ...(token !== undefined && { token }),
     });
@@ -229,6 +230,7 @@ export class Plugin {
       config.prevResult,
       inspectInterface(netns, ifname),
       attachments.forwards(request),
+      config.bandwidth,
     );
     found.push(...missing.map((port) => `${port} of the node does not lead to it`));
     if (found.length > 0) {

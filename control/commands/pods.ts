@@ -1,7 +1,7 @@
 /** `weft pods` */
 import type { Command } from 'commander';
 import type { Pod } from '../service.ts';
-import { bytesText, table } from '../text.ts';
+import { bytesText, rateText, table } from '../text.ts';
 import { connect, type JsonOption, print, readingCommand } from './client-command.ts';
 
 export function podsCommand(): Command {
@@ -13,9 +13,33 @@ export function podsCommand(): Command {
   );
 }
 
+/** 'rx 10 Mbit/s tx 2.5 Gbit/s' */
+function limitsText({ ingressRate, egressRate }: Pod['bandwidth']): string {
+  const limits = [
+    ['rx', ingressRate],
+    ['tx', egressRate],
+  ] as const;
+  return limits
+    .filter(([, rate]) => rate > 0)
+    .map(([way, rate]) => `${way} ${rateText(rate)}`)
+    .join(' ');
+}
+
 function podsText(pods: readonly Pod[]): string {
-  const header = ['ID', 'INTERFACE', 'ADDRESSES', 'STATE', 'RX', '', 'TX', '', 'DROPS', 'NAMESPACE'];
-  const rows = pods.map(({ id, ifname, ips, state, rx, tx, drops, netns }) => [
+  const header = [
+    'ID',
+    'INTERFACE',
+    'ADDRESSES',
+    'STATE',
+    'RX',
+    '',
+    'TX',
+    '',
+    'LIMITS',
+    'DROPS',
+    'NAMESPACE',
+  ];
+  const rows = pods.map(({ id, ifname, ips, state, rx, tx, bandwidth, drops, netns }) => [
     id,
     ifname,
     ips.map((ip) => ip.split('/')[0]).join(' '),
@@ -24,6 +48,7 @@ function podsText(pods: readonly Pod[]): string {
     bytesText(rx.bytes),
     tx.packets,
     bytesText(tx.bytes),
+    limitsText(bandwidth),
     drops,
     netns,
   ]);
