@@ -15,6 +15,9 @@ import * as rates from './tables/rates.ts';
 /** In place of a time: more than may wait is waiting already. */
 export const REFUSED = -1;
 
+/** A queue that stays shrinks for so many times its patience. */
+const SHRINKING = 10;
+
 /**
  * Takes the tokens for a packet of `bytes`, unless they are refused.
  * @param row of tables/rates.ts  @param now milliseconds of clock.ts  @param mayWait false: refused rather than wait
@@ -34,8 +37,7 @@ export const takeTokens = (
     const paid = Atomics.load(table, row + rates.PAID);
     const ahead = aheadOf(table, row, paid, here, now);
     const wait = ahead - slack;
-    if (wait > 0 && (!mayWait || wait > table[row + rates.QUEUE])) return REFUSED;
-    if (stands(table, row, wait - 2 * bytes, now)) return REFUSED;
+    if ((wait > 0 && !mayWait) || !mayJoin(table, row, wait, bytes, now)) return REFUSED;
     const next = (here + ahead + bytes) | 0;
     if (Atomics.compareExchange(table, row + rates.PAID, paid, next) !== paid) continue;
     table[row + rates.TOUCHED] = now | 0;
@@ -44,16 +46,28 @@ export const takeTokens = (
 };
 
 /**
- * Whether a packet has to go so that others wait less: a queue is there to take what comes at once, and one that stays is only
- * delay. One packet a PATIENCE is enough for senders that heed it, and they lose no more (as CoDel, RFC 8289, but for its
- * ever faster drops: who heeds nothing is stopped by the queue's end).
- * @param wait less two of the packet's size: a queue of less is none, for packets that large
+ * Whether a packet may join those that wait. A queue is there for what comes at once, and takes that; one that stays is only
+ * delay, so the longer it stays the less it takes, until what is over the limit waits for STANDING and no more. (CoDel and
+ * PIE, RFC 8289 and 8033, have the same end; dropping ever more often, or by chance, takes them longer with who heeds nothing.)
  */
-const stands = (table: Int32Array, row: number, wait: number, now: number): boolean => {
-  const late = wait > table[row + rates.STANDING];
-  if (late && (((now | 0) - table[row + rates.CALM]) | 0) <= table[row + rates.PATIENCE]) return false;
-  table[row + rates.CALM] = now | 0;
-  return late;
+const mayJoin = (table: Int32Array, row: number, wait: number, bytes: number, now: number): boolean => {
+  const standing = table[row + rates.STANDING];
+  const queue = table[row + rates.QUEUE];
+  const patience = table[row + rates.PATIENCE];
+  const longest = (1 + SHRINKING) * patience;
+  const time = now | 0;
+  let stood = Math.min(longest, (time - table[row + rates.CALM]) | 0);
+  if (wait <= standing >> 1) {
+    // Calm makes up for as much as it lasts. A moment of it, such as a worker that was held up, is not the end of a flood.
+    const calm = (time - table[row + rates.TOUCHED]) | 0;
+    stood = calm < 0 || calm > longest ? 0 : Math.max(0, stood - 2 * calm);
+  }
+  table[row + rates.CALM] = time - stood;
+  if (stood <= patience) return wait <= queue;
+  // For super-packets a queue of two is none.
+  return (
+    wait <= Math.max(standing + 2 * bytes, queue - ((stood - patience) * queue) / (SHRINKING * patience))
+  );
 };
 
 /** Milliseconds that a small packet would wait at `now`. */

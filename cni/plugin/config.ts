@@ -108,14 +108,13 @@ function dnsOf(configured: unknown, runtime: unknown): Dns {
 function bandwidthOf(wanted: Json): Bandwidth | undefined {
   const key = (name: keyof WantedBandwidth) =>
     integer(anyCase(wanted, name), `runtimeConfig.bandwidth.${name}`, 0, Number.MAX_SAFE_INTEGER);
-  return parsed('runtimeConfig.bandwidth', () =>
-    readBandwidth({
-      ingressRate: key('ingressRate'),
-      ingressBurst: key('ingressBurst'),
-      egressRate: key('egressRate'),
-      egressBurst: key('egressBurst'),
-    }),
-  );
+  const limits: WantedBandwidth = {
+    ingressRate: key('ingressRate'),
+    ingressBurst: key('ingressBurst'),
+    egressRate: key('egressRate'),
+    egressBurst: key('egressBurst'),
+  };
+  return parsed('runtimeConfig.bandwidth', () => readBandwidth(limits));
 }
 
 function readMapping(mapping: Json, key: string): PortMapping {

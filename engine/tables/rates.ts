@@ -33,7 +33,7 @@ export const PAID = 4;
 /** When that was, in milliseconds modulo 2^32, and after how many more the bucket is certainly full. */
 export const TOUCHED = 5;
 export const REFILLED = 6;
-/** Bytes that may wait for long, milliseconds that count as long, and when less than that waited last, modulo 2^32. */
+/** Bytes that may wait for long, milliseconds that count as long, and since when (modulo 2^32) they seem to have waited. */
 export const STANDING = 7;
 export const PATIENCE = 8;
 export const CALM = 9;

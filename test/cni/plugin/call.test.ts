@@ -148,11 +148,18 @@ describe('errors', () => {
     ['an MTU that is none', { mtu: 'big' }, {}, 7, /^mtu: "big" is not valid; expected a whole number/],
     ['a MAC that is none', { runtimeConfig: { mac: 'x' } }, {}, 7, /^mac "x"/],
     [
-      'bandwidth',
-      { runtimeConfig: { bandwidth: { ingressRate: 1 } } },
+      'a bandwidth that is none',
+      { runtimeConfig: { bandwidth: { ingressRate: '10M' } } },
       {},
-      2,
-      /runtimeConfig\.bandwidth: \{"ingressRate":1\}/,
+      7,
+      /^runtimeConfig\.bandwidth\.ingressRate: "10M" is not valid; expected a whole number/,
+    ],
+    [
+      'a burst without a rate',
+      { runtimeConfig: { bandwidth: { EgressBurst: 8000 } } },
+      {},
+      7,
+      /^runtimeConfig\.bandwidth: egressBurst: 8000 without egressRate/,
     ],
     [
       "a port mapping without the pod's port",

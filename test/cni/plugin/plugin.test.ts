@@ -284,6 +284,44 @@ describe('DEL', () => {
   });
 });
 
+describe('bandwidth', () => {
+  // As containerd 1.6 sends it: keys capitalised, and a burst of 2^32 - 1 where Kubernetes knows none.
+  const runtimeConfig = {
+    Bandwidth: { IngressRate: 1e7, IngressBurst: 2 ** 32 - 1, EgressRate: 2e7, EgressBurst: 500_000 },
+  };
+  const limits = { ingress: { rate: 1e7, burst: 100_000 }, egress: { rate: 2e7, burst: 500_000 } };
+
+  it('is what the port is made with, also by the next daemon', async () => {
+    await add({ netns: pod().path, config: { runtimeConfig } });
+    expect([...node.engine.ports.values()]).toEqual([expect.objectContaining({ limits })]);
+    await node.engine.stop();
+    await node.store.close();
+    node = makeNode(['10.244.1.0/24', 'fd00:244:1::/64']);
+    await node.attachments.recover();
+    expect([...node.engine.ports.values()]).toEqual([expect.objectContaining({ limits })]);
+  });
+
+  it('is compared by CHECK', async () => {
+    const namespace = pod();
+    const prevResult = await add({ netns: namespace.path, config: { runtimeConfig } });
+    const check = (bandwidth: object) =>
+      call('CHECK', { netns: namespace.path, config: { prevResult, runtimeConfig: { bandwidth } } });
+    expect(await check(runtimeConfig.Bandwidth)).toEqual(nothing);
+    expect(await check({})).toEqual(nothing);
+    expect(await check({ ...runtimeConfig.Bandwidth, EgressRate: 1e6 })).toEqual(
+      refused(104, /bandwidth\.egressRate was 1000000, eth0 has 20000000/),
+    );
+  });
+
+  it('none leaves the port without limits', async () => {
+    await add({
+      netns: pod().path,
+      config: { runtimeConfig: { bandwidth: { ingressRate: 0, ingressBurst: 0 } } },
+    });
+    expect([...node.engine.ports.values()][0]).not.toHaveProperty('limits');
+  });
+});
+
 describe('CHECK', () => {
   const check = (namespace: TestNamespace, prevResult: object) =>
     call('CHECK', { netns: namespace.path, config: { prevResult } });
