@@ -76,8 +76,11 @@ function ours(processes: readonly ProcessTime[], root: number): Set<number> {
   return own;
 }
 
-const ticksOf = (processes: readonly ProcessTime[]): Map<number, number> =>
-  new Map(processes.map(({ pid, ticks }) => [pid, ticks]));
+/** All that processes which are not ours have used so far. What a parent has waited for moves to it and stays in the sum. */
+function foreignTicks({ processes }: MachineTime, root: number): number {
+  const own = ours(processes, root);
+  return processes.reduce((sum, { pid, ticks }) => (own.has(pid) ? sum : sum + ticks), 0);
+}
 
 /**
  * What happened between two readings. Time of others is counted by their processes, so that rounding of the machine's own
@@ -90,12 +93,8 @@ export function usageBetween(
   cores = availableParallelism(),
 ): Usage {
   const seconds = (after.at - before.at) / 1000;
-  const own = ours(after.processes, root);
-  const earlier = ticksOf(before.processes);
-  let foreignTicks = Math.max(0, after.stolen - before.stolen);
-  for (const { pid, ticks } of after.processes) {
-    if (!own.has(pid)) foreignTicks += Math.max(0, ticks - (earlier.get(pid) ?? 0));
-  }
-  const cpuSeconds = Math.max(0, after.busy - before.busy - foreignTicks) / TICKS;
-  return { seconds, cpuSeconds, foreign: foreignTicks / TICKS / seconds / cores };
+  const others = Math.max(0, foreignTicks(after, root) - foreignTicks(before, root));
+  const foreign = others + Math.max(0, after.stolen - before.stolen);
+  const cpuSeconds = Math.max(0, after.busy - before.busy - others) / TICKS;
+  return { seconds, cpuSeconds, foreign: foreign / TICKS / seconds / cores };
 }

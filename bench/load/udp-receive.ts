@@ -7,6 +7,7 @@ import { MessageFlag } from '../../sys/mmsg.ts';
 import { udpSocket } from '../../sys/socket.ts';
 import { SocketLevel, SocketOption } from '../../sys/socket-options.ts';
 import { messageArena } from './arena.ts';
+import { FLOW_OFFSET } from './udp-send.ts';
 
 export interface ReceiveOptions {
   readonly family: 4 | 6;
@@ -18,13 +19,14 @@ export interface ReceiveOptions {
 export interface Received {
   readonly received: number;
   readonly bytes: number;
-  /** Datagrams whose sequence number was lower than one before. */
+  /** Datagrams whose sequence number was lower than one before of the same flow. */
   readonly reordered: number;
   /** Between the first and the last datagram. */
   readonly seconds: number;
 }
 
 const BATCH = 64;
+const MOST_FLOWS = 1024;
 const LARGEST = 9216;
 const RECEIVE_BUFFER = 32 << 20;
 const QUIET_MS = 250;
@@ -38,7 +40,7 @@ export function receiveUdp({ family, port, seconds }: ReceiveOptions, ready: () 
   let received = 0;
   let bytes = 0;
   let reordered = 0;
-  let highest = -1;
+  const highest = new Float64Array(MOST_FLOWS).fill(-1);
   let first = 0;
   let last = 0;
   ready();
@@ -55,8 +57,9 @@ export function receiveUdp({ family, port, seconds }: ReceiveOptions, ready: () 
     for (let m = 0; m < got; m++) {
       bytes += view.getUint32(m * 64 + 56, true);
       const sequence = view.getFloat64(payload(m), true);
-      if (sequence < highest) reordered++;
-      else highest = sequence;
+      const flow = view.getUint32(payload(m) + FLOW_OFFSET, true) % MOST_FLOWS;
+      if (sequence < highest[flow]) reordered++;
+      else highest[flow] = sequence;
     }
   }
   libc.close(fd);

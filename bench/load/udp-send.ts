@@ -1,6 +1,8 @@
 /**
- * Sends UDP datagrams of one size at a rate, or as fast as it can, with a sequence number in each. Many flows are many
- * sockets, each with a source port of its own, in turn by batch.
+ * Sends UDP datagrams of one size at a rate, or as fast as it can. Many flows are many sockets, each with a source port of
+ * its own, in turn by batch. Each datagram says of which flow it is, and the how manieth of it:
+ *
+ *   f64 sequence number within the flow | u32 flow | whatever fills it up
  */
 import { check } from '../../sys/errors.ts';
 import { libc } from '../../sys/libc.ts';
@@ -9,10 +11,12 @@ import { udpSocket } from '../../sys/socket.ts';
 import { type Address, addressToBytes } from '../../wire/address.ts';
 import { messageArena } from './arena.ts';
 
+export const FLOW_OFFSET = 8;
+
 export interface SendOptions {
   readonly to: Address;
   readonly port: number;
-  /** Payload bytes, at least 8. */
+  /** Payload bytes, at least 12. */
   readonly size: number;
   readonly seconds: number;
   /** Datagrams a second; 0 for as many as possible. */
@@ -34,6 +38,7 @@ const SEND_BUFFER = 8 << 20;
 
 export function sendUdp(options: SendOptions): Sent {
   const { rate, size } = options;
+  const sequences = new Float64Array(options.flows);
   const sockets = Array.from({ length: options.flows }, () => connected(options));
   const { view, messages, payload } = messageArena(BATCH, size);
   const batch = rate > 0 && rate < SMALL_BATCH_BELOW ? SMALL_BATCH : BATCH;
@@ -48,12 +53,18 @@ export function sendUdp(options: SendOptions): Sent {
       Atomics.wait(pause, 0, 0, 0.05);
       continue;
     }
-    for (let m = 0; m < batch; m++) view.setFloat64(payload(m), sent + m, true);
-    const fd = sockets[next];
+    for (let m = 0; m < batch; m++) {
+      view.setFloat64(payload(m), sequences[next] + m, true);
+      view.setUint32(payload(m) + FLOW_OFFSET, next, true);
+    }
+    const taken = libc.sendmmsg(sockets[next], messages, batch, 0);
+    if (taken > 0) {
+      sent += taken;
+      sequences[next] += taken;
+    } else {
+      refused++;
+    }
     next = next + 1 === sockets.length ? 0 : next + 1;
-    const taken = libc.sendmmsg(fd, messages, batch, 0);
-    if (taken > 0) sent += taken;
-    else refused++;
   }
   for (const fd of sockets) libc.close(fd);
   return { sent, refused, seconds: (performance.now() - start) / 1000 };
