@@ -9,6 +9,9 @@ export function count(text: string): number {
   return value;
 }
 
+/** A whole number, 0 or more. */
+export const countOrNone = (text: string): number => (text === '0' ? 0 : count(text));
+
 /** Reads a comma-separated list of some of the `known` ids. */
 export const idsOf =
   (known: readonly string[]) =>

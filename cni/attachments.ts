@@ -4,6 +4,7 @@
  * ends the daemon, the next one knows what to finish or undo. What a step needs of Linux is in interface.ts.
  */
 import { closeSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { setPersistent } from '../sys/tun.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
 import { formatPrefix, hostPrefix, prefixContains } from '../wire/prefix.ts';
@@ -103,6 +104,8 @@ interface Live {
 
 /** What is dear or hardly ever needed is done every so many rounds. */
 const SLOW_ROUNDS = 20;
+/** Pods looked at in a round: a look is a system call of 5 µs, and thousands of them would hold up what comes meanwhile. */
+const PODS_A_ROUND = 512;
 
 export class Attachments {
   readonly #options: AttachmentsOptions;
@@ -214,7 +217,7 @@ export class Attachments {
       await this.#portForwards.repair();
       await this.#options.store.endRests(sinceBoot(), this.#options.bootId);
     }
-    for (const [key, live] of [...this.#live]) {
+    for (const [key, live] of this.#toLookAt(dead, slow)) {
       if (this.#turns.has(key)) continue;
       const { attachment, port } = live;
       const free = (reason: string) => this.#inTurn(attachment, () => this.#free(attachment, reason));
@@ -227,6 +230,17 @@ export class Attachments {
         if (!isUsed(attachment.namespace)) await free('its network namespace is gone');
       }
     }
+  }
+
+  /** Those whose turn it is, and all of whom something is known already. */
+  #toLookAt(dead: ReadonlySet<number>, slow: boolean): Iterable<[string, Live]> {
+    const all = [...this.#live];
+    if (all.length <= PODS_A_ROUND) return all;
+    const from = (this.#round * PODS_A_ROUND) % all.length;
+    const known = all.filter(([, { port, pathGone = false }]) =>
+      port === undefined ? slow : dead.has(port) || (slow && pathGone),
+    );
+    return new Map([...all.slice(from, from + PODS_A_ROUND), ...known]);
   }
 
   /** Waits for what is under way; what is asked for later is refused. Pods stay. */
@@ -338,8 +352,7 @@ export class Attachments {
     settled();
     const left = this.#attempt(
       async () => {
-        if (port !== undefined) await this.#options.ports.removePort(port);
-        await this.#remove(attachment);
+        await this.#remove(attachment, port);
         await this.#options.store.remove(attachment, this.#rests(ips));
         this.#release(ips);
         this.#options.log.info({ id, ifname }, 'pod detached');
@@ -353,14 +366,16 @@ export class Attachments {
   }
 
   /**
-   * Deletes the interface in the background, one at a time: the kernel does no two at once, and those that wait for it would
-   * hold up others in Node's threads, such as the journal.
+   * Deletes port and interface in the background, one at a time: the kernel does no two at once, and those that wait for it
+   * would hold up others in Node's threads, such as the journal.
    */
-  #remove(attachment: Attachment): Promise<void> {
+  #remove(attachment: Attachment, port: number | undefined): Promise<void> {
     const { netns, ifname } = attachment;
-    const done = this.#removal.then(() =>
-      enterable(attachment) ? removeInterfaceInBackground(netns, ifname) : undefined,
-    );
+    const done = this.#removal.then(async () => {
+      await setImmediate(); // Who waits is told first.
+      if (port !== undefined) await this.#options.ports.removePort(port);
+      if (enterable(attachment)) await removeInterfaceInBackground(netns, ifname);
+    });
     this.#removal = done.catch(() => {});
     return done;
   }

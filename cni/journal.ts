@@ -17,10 +17,12 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  write,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { Log } from './host.ts';
 
@@ -37,15 +39,21 @@ interface Pending {
 }
 
 /** A write is on disk when it returns: one trip to Node's threads instead of two with fdatasync. */
-const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_DSYNC;
+const APPEND = constants.O_WRONLY | constants.O_APPEND;
+const SYNCED = APPEND | constants.O_DSYNC;
 
 /** Lines beyond the live entries before the file is rewritten. */
 const HISTORY = 4096;
 
+const append = promisify(write);
+
 export class Journal {
   readonly #path: string;
   readonly #values: Map<string, object>;
-  #file: FileHandle | undefined;
+  /** Descriptors of the one file. */
+  #files: { readonly synced: number; readonly plain: number } | undefined;
+  /** Nobody knows what of the last write reached the file: the next one replaces it. */
+  #damaged = false;
   #lines = 0;
   #pending: Pending[] = [];
   #flushing: Promise<void> | undefined;
@@ -70,10 +78,35 @@ export class Journal {
     });
   }
 
+  /**
+   * The same without waiting for the disk: it survives this process, however that ends, but perhaps not the machine. For what
+   * is of no use once the machine has been booted anew.
+   */
+  async note(...changes: readonly Change[]): Promise<void> {
+    if (!this.#appendable()) return this.write(...changes);
+    const bytes = encode(changes);
+    try {
+      if (writeSync(this.#appendable()?.plain as number, bytes) < bytes.length) throw partly(this.#path);
+    } catch (error) {
+      this.#damaged = true;
+      throw error;
+    }
+    this.#appended(changes);
+  }
+
   async close(): Promise<void> {
     await this.#flushing;
-    await this.#file?.close();
-    this.#file = undefined;
+    this.#closeFiles();
+  }
+
+  /** Undefined: the file has to be replaced. */
+  #appendable(): { readonly synced: number; readonly plain: number } | undefined {
+    return this.#damaged || this.#lines >= this.#values.size + HISTORY ? undefined : this.#files;
+  }
+
+  #appended(changes: readonly Change[]): void {
+    this.#lines += changes.length;
+    apply(this.#values, changes);
   }
 
   async #flush(): Promise<void> {
@@ -84,32 +117,51 @@ export class Journal {
         await this.#append(group.flatMap(({ changes }) => changes));
         for (const { resolve } of group) resolve();
       } catch (error) {
-        // Nobody knows what of it reached the disk, so the next write replaces the whole file.
-        await this.#file?.close().catch(() => {});
-        this.#file = undefined;
+        this.#damaged = true;
+        this.#repair();
         for (const { reject } of group) reject(error);
       }
     }
   }
 
   async #append(changes: readonly Change[]): Promise<void> {
-    if (this.#file && this.#lines < this.#values.size + HISTORY) {
-      const bytes = Buffer.from(changes.map(formatLine).join(''));
-      const { bytesWritten } = await this.#file.write(bytes);
-      if (bytesWritten < bytes.length) throw new Error(`${this.#path}: the disk took a part of a write only`);
-      this.#lines += changes.length;
-      apply(this.#values, changes);
-      return;
-    }
+    const files = this.#appendable();
+    if (!files) return this.#replace(changes);
+    const bytes = encode(changes);
+    const { bytesWritten } = await append(files.synced, bytes, 0, bytes.length, null);
+    if (bytesWritten < bytes.length) throw partly(this.#path);
+    this.#appended(changes);
+  }
+
+  #replace(changes: readonly Change[]): void {
     const values = new Map(this.#values);
     apply(values, changes);
-    replaceFile(this.#path, [...values].map(([key, value]) => formatLine({ key, value })).join(''));
-    await this.#file?.close();
-    this.#file = await open(this.#path, APPEND);
+    replaceFile(this.#path, encode([...values].map(([key, value]) => ({ key, value }))));
+    this.#closeFiles();
+    this.#files = { synced: openSync(this.#path, SYNCED), plain: openSync(this.#path, APPEND) };
+    this.#damaged = false;
     this.#lines = values.size;
     apply(this.#values, changes);
   }
+
+  /** What was noted behind a write that failed is part of a line that does not read. */
+  #repair(): void {
+    try {
+      this.#replace([]);
+    } catch {
+      // The next write tries again.
+    }
+  }
+
+  #closeFiles(): void {
+    for (const file of Object.values(this.#files ?? {})) closeSync(file);
+    this.#files = undefined;
+  }
 }
+
+const encode = (changes: readonly Change[]): Buffer => Buffer.from(changes.map(formatLine).join(''));
+
+const partly = (path: string): Error => new Error(`${path}: the disk took a part of a write only`);
 
 function apply(values: Map<string, object>, changes: readonly Change[]): void {
   for (const { key, value } of changes) {
@@ -160,11 +212,11 @@ function readEntries(path: string, log: Log): Map<string, object> {
 }
 
 /** The file holds the old or the new text after a crash, never a part. */
-function replaceFile(path: string, text: string): void {
+function replaceFile(path: string, content: Buffer): void {
   const temporary = `${path}.new`;
   const file = openSync(temporary, 'w', 0o600);
   try {
-    writeFileSync(file, text);
+    writeFileSync(file, content);
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -103,26 +103,31 @@ export class AttachmentStore {
     return Next.safeParse(this.#journal.values.get(`${NEXT}${range}`)).data?.offset;
   }
 
-  /** Resolves once it is on disk. @param next what `next` then says, by range */
+  /**
+   * Resolves once it is on disk, in the phase 'creating': no address is used before. Later phases are written down for the next
+   * daemon and need not outlive the machine, whose pods go with it. @param next what `next` then says, by range
+   */
   async put(attachment: Attachment, next: ReadonlyMap<string, number> = new Map()): Promise<void> {
     const key = attachmentKey(attachment);
     const positions = [...next].map(([range, offset]) => ({ key: `${NEXT}${range}`, value: { offset } }));
     const rests = attachment.ips
       .map((ip) => `${REST}${formatAddress(ip)}`)
       .filter((one) => this.#journal.values.has(one));
-    await this.#journal.write(
+    const changes = [
       { key, value: written(attachment) },
       ...positions,
       ...rests.map((one) => ({ key: one })),
-    );
+    ];
+    if (attachment.phase === 'creating') await this.#journal.write(...changes);
+    else await this.#journal.note(...changes);
     this.#attachments.set(key, attachment);
   }
 
-  /** Resolves once it is gone from the disk, and its addresses rest; nothing happens when it was not there. */
+  /** Resolves once no daemon will find it any more, and its addresses rest; nothing happens when it was not there. */
   async remove(name: AttachmentName, rests: readonly StoredRest[] = []): Promise<void> {
     const key = attachmentKey(name);
     if (!this.#journal.values.has(key)) return;
-    await this.#journal.write({ key }, ...rests.map(restChange));
+    await this.#journal.note({ key }, ...rests.map(restChange));
     this.#attachments.delete(key);
   }
 
@@ -130,7 +135,7 @@ export class AttachmentStore {
   async endRests(now: number, bootId: string): Promise<void> {
     const over = this.rests().filter((rest) => rest.until <= now || rest.bootId !== bootId);
     if (over.length === 0) return;
-    await this.#journal.write(...over.map(({ ip }) => ({ key: `${REST}${formatAddress(ip)}` })));
+    await this.#journal.note(...over.map(({ ip }) => ({ key: `${REST}${formatAddress(ip)}` })));
   }
 
   /** Waits for what is being written and lets the folder go. */

@@ -6,7 +6,7 @@ import type { Mac } from '../wire/mac.ts';
 import type { Prefix } from '../wire/prefix.ts';
 import type { WorkerSetup } from './assemble.ts';
 import { monotonic } from './clock.ts';
-import { closeDescriptors, createWake, wakeUp } from './device/descriptors.ts';
+import { closeDescriptors, closeInBackground, createWake, wakeUp } from './device/descriptors.ts';
 import { createPollSet, Source, unwatch, watch } from './device/poller.ts';
 import { closeUnderlay, openUnderlay, type UnderlayOptions } from './device/underlay.ts';
 import { type EngineCounters, readCounters } from './engine-counters.ts';
@@ -142,7 +142,7 @@ export class Engine {
     this.#writeRates(id);
     const epoch = publishEpoch(this.#tables.control);
     await this.#seen(epoch);
-    closeDescriptors(fds);
+    await closeInBackground(fds);
     this.#portIds.release(id, epoch);
     this.#reclaim();
   }

@@ -164,7 +164,8 @@ export class Plugin {
       ...(config.portMappings.length > 0 && { portMappings: config.portMappings }),
       ...(token !== undefined && { token }),
     });
-    await setImmediate(); // So that the end of a connection that has happened is known.
+    // So that the end of a connection that has happened is known: it is read in one turn of the event loop, and told in the next.
+    for (let turn = 0; turn < 2; turn++) await setImmediate();
     if (gone.aborted) {
       await attachments.detach(request);
       throw new CniError(

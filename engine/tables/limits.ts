@@ -4,7 +4,7 @@
 export const Limits = {
   workers: 32,
   /** Attachments, the node's own port included. */
-  ports: 4096,
+  ports: 12288,
   /** Ways to send: one a remote node and encapsulation, one a port. */
   adjacencies: 16384,
   /** Underlay addresses of other nodes. */

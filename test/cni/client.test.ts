@@ -108,11 +108,14 @@ describe.each(clients)('%s with a daemon', (kind) => {
     const env = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0', CNI_NETNS: pod.path };
     const body = JSON.stringify({ env, stdin: JSON.stringify({ cniVersion: '1.1.0', name: 'fabric' }) });
     const head = `POST /v1/cni HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+    // The daemon finds both, the request and its end, when it goes on.
+    daemon.child.kill('SIGSTOP');
     const connection = connect(socket);
     await new Promise<void>((resolve) => {
       connection.write(`${head}\r\n\r\n${body}`, () => resolve());
     });
-    connection.destroy();
+    await new Promise((resolve) => connection.once('close', resolve).destroy());
+    daemon.child.kill('SIGCONT');
     // Said after the attachment is undone.
     await until(() => daemon.stderr().includes('the caller went away'), 'the attachment to be undone');
     expect(daemon.messages()).toContain('pod detached');

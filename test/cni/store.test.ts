@@ -193,18 +193,19 @@ const { AttachmentStore } = await import(process.argv[1] + '/cni/store.js');
 const log = { info() {}, warn() {}, error(fields, message) { console.log('error ' + message); } };
 const store = new AttachmentStore(process.argv[2], log);
 console.log('has ' + store.all().map(({ id }) => id).join(' '));
-const record = (id) => ({ id, ifname: 'eth0', netns: '/x', namespace: { dev: 4, inode: 1 }, bootId: 'b', ips: [], mtu: 1450, mac: '', phase: 'ready' });
+const record = (id) => ({ id, ifname: 'eth0', netns: '/x', namespace: { dev: 4, inode: 1 }, bootId: 'b', ips: [], mtu: 1450, mac: '', phase: ['creating', 'ready'][i % 2] });
+const say = (line) => new Promise((resolve) => process.stdout.write(line + '\\n', resolve));
 let i = store.all().length * 1000;
 const lane = async (name) => {
   for (;;) {
     const id = name + '-' + process.pid + '-' + i++;
-    process.stdout.write('putting ' + id + '\\n');
+    await say('putting ' + id);
     await store.put(record(id));
-    process.stdout.write('put ' + id + '\\n');
+    await say('put ' + id);
     if (i % 3) continue;
-    process.stdout.write('removing ' + id + '\\n');
+    await say('removing ' + id);
     await store.remove(record(id));
-    process.stdout.write('removed ' + id + '\\n');
+    await say('removed ' + id);
   }
 };
 await Promise.all(['x', 'y', 'z'].map(lane));

@@ -65,7 +65,8 @@ export class FakeEngine {
   }
 
   async stop(): Promise<void> {
-    for (const port of [...this.ports.keys()]) await this.removePort(port);
+    // Others may be removing some of them meanwhile.
+    for (const port of [...this.ports.keys()]) if (this.ports.has(port)) await this.removePort(port);
   }
 
   #isDead(fd: number): boolean {
