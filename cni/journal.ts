@@ -161,7 +161,9 @@ export class Journal {
 
 const encode = (changes: readonly Change[]): Buffer => Buffer.from(changes.map(formatLine).join(''));
 
-const partly = (path: string): Error => new Error(`${path}: the disk took a part of a write only`);
+/** What the kernel says by writing less, and in words only when asked again. */
+const partly = (path: string): Error =>
+  Object.assign(new Error(`${path}: ENOSPC: the disk took a part of a write only`), { code: 'ENOSPC' });
 
 function apply(values: Map<string, object>, changes: readonly Change[]): void {
   for (const { key, value } of changes) {

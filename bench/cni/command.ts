@@ -9,10 +9,14 @@ import { type Comparison, compareCni } from './suite.ts';
 
 export interface CniOptions {
   readonly rounds: number;
-  readonly leases: number;
+  /** Default 10,000. */
+  readonly leases?: number;
   readonly plugins: string;
   readonly json?: boolean;
 }
+
+/** Of the node that is compared with one without: more pods than any node has. */
+const LEASES = 10_000;
 
 /** Folder of the reference plugins. */
 export const PLUGINS = '/usr/lib/cni';
@@ -26,7 +30,7 @@ export function cniCommand(): Command {
         '--leases <n>',
         'of a node that is compared with one without; they take 0.5 GB a thousand, 0 leaves it out',
       )
-        .default(10_000)
+        .default(LEASES)
         .argParser(countOrNone),
     )
     .option('--plugins <folder>', 'of the reference plugins', PLUGINS)
@@ -37,7 +41,7 @@ export function cniCommand(): Command {
     });
 }
 
-export async function runCni({ plugins, rounds, leases }: CniOptions): Promise<Comparison[]> {
+export async function runCni({ plugins, rounds, leases = LEASES }: CniOptions): Promise<Comparison[]> {
   const run = new Run();
   try {
     const progress = (text: string) => process.stderr.write(`${text}\n`);

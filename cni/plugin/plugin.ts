@@ -317,10 +317,16 @@ const CODES: Readonly<Record<AttachError['code'], number>> = {
   stopping: CniCode.tryAgainLater,
 };
 
+/** Errors of a disk that does not take any more. */
+const DISK = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'];
+
 function toCniError(error: unknown): CniError {
   if (error instanceof CniError) return error;
   const { message } = error as Error;
-  if (!(error instanceof AttachError)) return new CniError(CniCode.failed, message, { cause: error });
+  if (!(error instanceof AttachError)) {
+    const isDisk = DISK.includes(String((error as { code?: unknown }).code));
+    return new CniError(isDisk ? CniCode.io : CniCode.failed, message, { cause: error });
+  }
   const where = error.code === 'namespace' ? 'CNI_NETNS: ' : '';
   return new CniError(CODES[error.code], `${where}${message}`, { cause: error });
 }

@@ -13,6 +13,9 @@ const STEPS = 1000;
 /** Runtimes at work at the same time, each with pods of its own. */
 const LANES = 4;
 const PODS_A_LANE = 6;
+/** Ports of the node, of which a third of the pods want one: they often find that another has it. */
+const FIRST_PORT = 8000;
+const PORTS = 12;
 /** Steps between two deaths of the daemon. */
 const LIFE = 70;
 
@@ -32,11 +35,21 @@ function randomFrom(seed: number): (below: number) => number {
   };
 }
 
+/** 'PORT ADDRESS' of every port that leads to an IPv4 address. */
+function portsOfNode(): string[] {
+  const text = world.node.run('nft', '-j', 'list', 'table', 'inet', 'weft_nat_weft0');
+  const items: { map?: { name: string; elem?: { concat: string[] }[][] } }[] = JSON.parse(text).nftables;
+  const elements = items.find(({ map }) => map?.name === 'ports4')?.map?.elem ?? [];
+  return elements.map(([from, to]) => `${from.concat[1]} ${to.concat[0]}`);
+}
+
 interface PodOfLane {
   id: string;
   readonly namespace: TestNamespace;
   /** What ADD has confirmed; undefined: not attached, or not known. */
   ips: readonly string[] | undefined;
+  /** Of the node, that leads to it as long as it is attached. */
+  port?: number | undefined;
 }
 
 it('survives a thousand random steps', { timeout: 240_000 }, async () => {
@@ -66,11 +79,18 @@ it('survives a thousand random steps', { timeout: 240_000 }, async () => {
     for (const ip of pod.ips ?? []) owners.delete(ip);
     pod.ips = undefined;
   };
-  const call = (verb: string, { id, namespace }: PodOfLane, netns = namespace.path): Promise<CniResult> =>
-    cni(verb, { socket, id, netns });
+  const call = (
+    verb: string,
+    { id, namespace, port }: PodOfLane,
+    netns = namespace.path,
+  ): Promise<CniResult> => {
+    const portMappings = port === undefined ? [] : [{ hostPort: port, containerPort: 80 }];
+    return cni(verb, { socket, id, netns, config: { runtimeConfig: { portMappings } } });
+  };
 
   async function add(pod: PodOfLane) {
     const had = pod.ips;
+    if (!had) pod.port = random(3) === 0 ? FIRST_PORT + random(PORTS) : undefined;
     const { status, output } = await call('ADD', pod);
     if (had) {
       if (output?.code !== 101) problems.push(`a second ADD of ${pod.id}: ${JSON.stringify(output)}`);
@@ -163,8 +183,13 @@ it('survives a thousand random steps', { timeout: 240_000 }, async () => {
       await expect.poll(hasEth0, { message: context }).toBe(ips !== undefined);
     }
     expect(await daemon.json<Finding[]>('ipam', 'check'), context).toEqual([]);
+    const wanted = pods.flatMap(({ ips, port }) =>
+      ips && port !== undefined ? [`${port} ${ips[0].split('/')[0]}`] : [],
+    );
+    expect(portsOfNode().sort(), context).toEqual(wanted.sort());
     // The storm has been one.
     expect(counts.ADD, context).toBeGreaterThan(150);
+    expect(counts['ADD failed with 105'], context).toBeGreaterThan(3);
     expect(counts['daemon ended'], context).toBeGreaterThan(10);
   } finally {
     for (const namespace of made) namespace.delete();

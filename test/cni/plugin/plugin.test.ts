@@ -1,5 +1,14 @@
 // The verbs upon real interfaces in real namespaces; only the engine is a fake.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -213,6 +222,39 @@ describe('ADD', () => {
     namespace.run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other');
     expect(await call('ADD', { netns: namespace.path })).toEqual(refused(103, /eth0 already/));
     expect(node.store.all()).toEqual([]);
+  });
+
+  it('on a full disk says so and leaves nothing, as DEL takes nothing away that it cannot write down', async () => {
+    const [first, second] = [pod(), pod()];
+    await node.engine.stop();
+    await node.store.close();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
+    try {
+      node = makeNode(['10.244.1.0/24', 'fd00:244:1::/64']);
+      await add({ id: 'first', netns: first.path });
+      const filler = join(folder, 'filler');
+      writeFileSync(filler, '');
+      const fill = () => appendFileSync(filler, Buffer.alloc(1 << 20));
+      expect(fill).toThrow('ENOSPC');
+      // The page that the journal ends in takes some more entries.
+      let answer: Answer = nothing;
+      for (let i = 0; i < 100 && !answer.failed; i++) {
+        answer = await call('ADD', { id: 'second', netns: second.path });
+        if (!answer.failed) await call('DEL', { id: 'second' });
+        expect(fill).toThrow('ENOSPC');
+      }
+      expect(answer).toEqual(refused(5, /ENOSPC/));
+      expect(hasEth0(second)).toBe(false);
+      expect(node.attachments.list().map(({ attachment }) => attachment.id)).toEqual(['first']);
+      expect(await call('DEL', { id: 'first' })).toEqual(refused(5, /ENOSPC/));
+      rmSync(filler);
+      expect(await call('DEL', { id: 'first' })).toEqual(nothing);
+      await add({ id: 'second', netns: second.path });
+      await node.attachments.close();
+      expect(node.store.all().map(({ id }) => id)).toEqual(['second']);
+    } finally {
+      execFileSync('umount', ['-l', folder]);
+    }
   });
 
   it('of an exhausted range says so, and works again after a DEL', async () => {
