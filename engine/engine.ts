@@ -80,6 +80,7 @@ export class Engine {
   readonly #explainer: Explainer;
   readonly #sockets: ReturnType<typeof openUnderlay>;
   #stopping = false;
+  #batching = false;
 
   constructor(options: EngineOptions) {
     const { workers } = options.underlay;
@@ -171,6 +172,29 @@ export class Engine {
     this.#publish();
   }
 
+  /** Makes the routes that change inside public together. */
+  batch(work: () => void): void {
+    const outer = this.#batching;
+    this.#batching = true;
+    try {
+      work();
+    } finally {
+      this.#batching = outer;
+      this.#publish();
+    }
+  }
+
+  /** The paths by which the prefix is forwarded; undefined: it has no route of its own. */
+  route({ address, length }: Prefix): readonly PathSpec[] | undefined {
+    const nextHop = this.#fib(address).get(address.words, length);
+    return nextHop === 0 ? undefined : this.#paths.pathsOf(nextHop);
+  }
+
+  /** How many prefixes have a route. */
+  routeCount(): number {
+    return this.#fib4.size + this.#fib6.size;
+  }
+
   /** Ports whose interface or namespace is gone: a worker found its queue dead. */
   deadPorts(): PortId[] {
     return [...this.#ports.keys()].filter((id) =>
@@ -217,6 +241,7 @@ export class Engine {
   }
 
   #publish(): void {
+    if (this.#batching) return;
     publishEpoch(this.#tables.control);
     this.#reclaim();
   }

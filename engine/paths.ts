@@ -14,7 +14,10 @@ import { linkRemote, setRemoteVnis, unlinkRemote } from './tables/remotes.ts';
 
 export type PortId = number;
 
-/** One way to reach a prefix. `mtu` is the largest inner IP packet, in bytes; `vni` 0 to 2^24 - 1. */
+/**
+ * One way to reach a prefix. `mtu` is the largest inner IP packet, in bytes; `vni` 0 to 2^24 - 1; `weight` relative to the
+ * other paths, default 1.
+ */
 export type PathSpec =
   | { readonly kind: 'port'; readonly port: PortId }
   | {
@@ -24,9 +27,10 @@ export type PathSpec =
       readonly vni: number;
       readonly udpPort: number;
       readonly mtu: number;
+      readonly weight?: number;
     }
-  | { readonly kind: 'ipip'; readonly via: Address; readonly mtu: number }
-  | { readonly kind: 'direct'; readonly via: Address; readonly mtu: number }
+  | { readonly kind: 'ipip'; readonly via: Address; readonly mtu: number; readonly weight?: number }
+  | { readonly kind: 'direct'; readonly via: Address; readonly mtu: number; readonly weight?: number }
   | { readonly kind: 'unreachable' };
 
 /** What the registry has to know of ports to send to one. */
@@ -54,9 +58,12 @@ interface Adjacency extends Shared {
 }
 
 interface NextHop extends Shared {
+  readonly paths: readonly PathSpec[];
   readonly adjacencies: readonly Adjacency[];
   readonly firstBucket: number;
 }
+
+const MOST_USUAL = 4096;
 
 export class PathRegistry {
   readonly #tables: Tables;
@@ -67,6 +74,9 @@ export class PathRegistry {
   readonly #adjacencies = new Map<string, Adjacency>();
   readonly #nextHops = new Map<string, NextHop>();
   readonly #byId = new Map<number, NextHop>();
+  /** Where a route went that came from one next hop and got certain paths: the others go there too. */
+  readonly #usual = new Map<string, NextHop>();
+  readonly #keys = new WeakMap<readonly PathSpec[], string>();
   readonly #remoteIds = new IdPool(Limits.remotes, 'tunnel end points');
   readonly #adjacencyIds = new IdPool(Limits.adjacencies, 'adjacencies');
   readonly #nextHopIds = new IdPool(Limits.nextHops, 'next hops');
@@ -90,26 +100,51 @@ export class PathRegistry {
 
   /** The paths of a next hop. */
   pathsOf(nextHop: number): readonly PathSpec[] {
-    return this.#byId.get(nextHop)?.adjacencies.map(({ path }) => path) ?? [];
+    return this.#byId.get(nextHop)?.paths ?? [];
   }
 
-  /** A next hop for these paths, in use until released. @param previous the next hop whose flows should stay where they are */
+  /**
+   * A next hop for these paths, in use until released. Routes with the same paths share it, unless the past of one would
+   * have flows change their path that need not.
+   * @param previous the next hop whose flows should stay where they are
+   */
   acquire(paths: readonly PathSpec[], previous: number): number {
-    const key = paths.map(pathKey).join(' ');
-    const known = this.#nextHops.get(key);
-    if (known) {
-      known.users++;
-      return known.id;
+    const before = this.#byId.get(previous);
+    const past = before && before.adjacencies.length > 1 ? before : undefined;
+    const key = this.#keyOf(paths);
+    const way = `${past?.id ?? 0}>${key}`;
+    const usual = this.#usual.get(way);
+    if (usual && this.#byId.get(usual.id) === usual) {
+      usual.users++;
+      return usual.id;
     }
+    const nextHop = this.#find(key, paths, past);
+    // Of what is gone meanwhile nothing is kept for long.
+    if (this.#usual.size >= MOST_USUAL) this.#usual.clear();
+    this.#usual.set(way, nextHop);
+    return nextHop.id;
+  }
+
+  #find(key: string, paths: readonly PathSpec[], past: NextHop | undefined): NextHop {
     const adjacencies: Adjacency[] = [];
     try {
       for (const path of paths) adjacencies.push(this.#acquireAdjacency(path));
-      const nextHop = this.#writeNextHop(key, adjacencies, previous);
-      this.#nextHops.set(key, nextHop);
+      const dealt = this.#deal(paths, adjacencies, past);
+      const whole = dealt ? `${key}|${dealt.join()}` : key;
+      const known = this.#nextHops.get(whole);
+      if (known) {
+        for (const adjacency of adjacencies) this.#releaseAdjacency(adjacency);
+        known.users++;
+        return known;
+      }
+      const nextHop = this.#writeNextHop(whole, paths, adjacencies, dealt);
+      this.#nextHops.set(whole, nextHop);
       this.#byId.set(nextHop.id, nextHop);
-      return nextHop.id;
+      return nextHop;
     } catch (error) {
       for (const adjacency of adjacencies) this.#releaseAdjacency(adjacency);
+      // Without room for one of its own it shares what others have, at the cost of flows that move.
+      if (past && error instanceof RangeError) return this.#find(key, paths, undefined);
       throw error;
     }
   }
@@ -131,28 +166,46 @@ export class PathRegistry {
     }
   }
 
+  #keyOf(paths: readonly PathSpec[]): string {
+    let key = this.#keys.get(paths);
+    if (key === undefined) {
+      key = paths.map((path) => `${pathKey(path)}*${weightOf(path)}`).join(' ');
+      this.#keys.set(paths, key);
+    }
+    return key;
+  }
+
+  /** Which bucket is whose, undefined for a single path. */
+  #deal(
+    paths: readonly PathSpec[],
+    adjacencies: readonly Adjacency[],
+    past: NextHop | undefined,
+  ): readonly number[] | undefined {
+    if (paths.length === 1) return undefined;
+    const { buckets } = this.#tables;
+    const old = past
+      ? Array.from(buckets.subarray(past.firstBucket, past.firstBucket + BUCKETS_PER_GROUP))
+      : [];
+    const weighted = adjacencies.map(({ id }, n) => ({ adjacency: id, weight: weightOf(paths[n]) }));
+    return dealBuckets(weighted, old, BUCKETS_PER_GROUP);
+  }
+
   /** One path: the bucket of the next hop's own number. Several: a group of buckets behind those. */
-  #writeNextHop(key: string, adjacencies: readonly Adjacency[], previous: number): NextHop {
+  #writeNextHop(
+    key: string,
+    paths: readonly PathSpec[],
+    adjacencies: readonly Adjacency[],
+    dealt: readonly number[] | undefined,
+  ): NextHop {
     const { buckets, nextHops } = this.#tables;
-    const group = adjacencies.length > 1 ? this.#groupIds.take() : 0;
+    const group = dealt ? this.#groupIds.take() : 0;
     const id = this.#takeId(this.#nextHopIds, () => {
       if (group > 0) this.#groupIds.release(group, this.#nextEpoch());
     });
-    if (adjacencies.length === 1) {
-      buckets[id] = adjacencies[0].id;
-      writeNextHop(nextHops, id, id, 1);
-      return { id, key, users: 1, adjacencies, firstBucket: id };
-    }
-    const first = firstBucketOf(group);
-    const before = this.#byId.get(previous);
-    const old =
-      before && before.adjacencies.length > 1
-        ? Array.from(buckets.subarray(before.firstBucket, before.firstBucket + BUCKETS_PER_GROUP))
-        : [];
-    const paths = adjacencies.map((adjacency) => ({ adjacency: adjacency.id, weight: 1 }));
-    buckets.set(dealBuckets(paths, old, BUCKETS_PER_GROUP), first);
-    writeNextHop(nextHops, id, first, BUCKETS_PER_GROUP);
-    return { id, key, users: 1, adjacencies, firstBucket: first };
+    const firstBucket = dealt ? firstBucketOf(group) : id;
+    buckets.set(dealt ?? [adjacencies[0].id], firstBucket);
+    writeNextHop(nextHops, id, firstBucket, dealt ? BUCKETS_PER_GROUP : 1);
+    return { id, key, users: 1, paths, adjacencies, firstBucket };
   }
 
   #acquireAdjacency(path: PathSpec): Adjacency {
@@ -245,6 +298,8 @@ export class PathRegistry {
 }
 
 const vniOf = (path: PathSpec): number | undefined => (path.kind === 'vxlan' ? path.vni : undefined);
+
+const weightOf = (path: PathSpec): number => ('weight' in path ? (path.weight ?? 1) : 1);
 
 const firstBucketOf = (group: number): number => Limits.nextHops + (group - 1) * BUCKETS_PER_GROUP;
 const groupOf = (firstBucket: number): number => (firstBucket - Limits.nextHops) / BUCKETS_PER_GROUP + 1;

@@ -3,19 +3,24 @@
  * itself; `Rtnetlink` runs them. Source: linux/nexthop.h (kernel 5.3).
  */
 import {
+  type Attributes,
   attribute,
   concat,
   type Dump,
   decodeAttributes,
   getBytes,
+  getNested,
   getU32,
   type Message,
   NlmFlag,
+  nested,
   optional,
   type Query,
   type Request,
   raw,
+  readU16,
   readU32,
+  u16,
   u32,
 } from './message.ts';
 import { RouteProtocol, RTNH_F_ONLINK } from './route.ts';
@@ -27,9 +32,20 @@ const NHMSG_SIZE = 8;
 const GROUP_ENTRY_SIZE = 8;
 const NHA_ID = 1;
 const NHA_GROUP = 2;
+const NHA_GROUP_TYPE = 3;
 const NHA_BLACKHOLE = 4;
 const NHA_OIF = 5;
 const NHA_GATEWAY = 6;
+const NHA_RES_GROUP = 12;
+/** NLA_F_NESTED, which newer parts of the kernel insist on. */
+const NESTED = 0x8000;
+// in NHA_RES_GROUP
+const NHA_RES_GROUP_BUCKETS = 1;
+const NHA_RES_GROUP_IDLE_TIMER = 2;
+/** NEXTHOP_GRP_TYPE_RES */
+const GROUP_RESILIENT = 1;
+/** USER_HZ: the kernel's timers in messages count in this. */
+const TICKS_PER_SECOND = 100;
 
 export interface GroupMember {
   /** Of another nexthop, which is no group. */
@@ -49,13 +65,22 @@ export interface Nexthop {
   readonly onlink?: boolean | undefined;
   readonly blackhole?: boolean | undefined;
   readonly group?: readonly GroupMember[] | undefined;
+  /** Of a group: flows whose member stays do not move when others come or go (kernel 5.13). */
+  readonly resilient?: Resilience | undefined;
   /** RTPROT_*; default static. */
   readonly protocol?: number | undefined;
 }
 
+export interface Resilience {
+  /** Fixed when the group is made. */
+  readonly buckets: number;
+  /** Seconds without a packet after which a bucket may be given to a member that has too few. */
+  readonly idleTime: number;
+}
+
 /** Adds the nexthop or changes it, for all routes that refer to it. */
 export function replace(nexthop: Nexthop): Request {
-  const { id, index, gateway, onlink, blackhole, group } = nexthop;
+  const { id, index, gateway, onlink, blackhole, group, resilient } = nexthop;
   const header = new Uint8Array(NHMSG_SIZE);
   header[0] = gateway ? familyOf(gateway) : familyNumber(nexthop.family);
   header[2] = nexthop.protocol ?? RouteProtocol.static;
@@ -70,6 +95,8 @@ export function replace(nexthop: Nexthop): Request {
       optional(NHA_OIF, index, u32),
       blackhole ? attribute(NHA_BLACKHOLE, new Uint8Array(0)) : undefined,
       optional(NHA_GROUP, group, encodeGroup),
+      optional(NHA_GROUP_TYPE, resilient && GROUP_RESILIENT, u16),
+      resilient && encodeResilience(resilient),
     ),
     doing: `setting the nexthop ${id}`,
     remedies: {
@@ -130,6 +157,7 @@ export function readNexthop(message: Message): Nexthop | undefined {
     onlink: (readU32(payload, 4) & RTNH_F_ONLINK) !== 0 || undefined,
     blackhole: attributes.has(NHA_BLACKHOLE) || undefined,
     group: group && decodeGroup(group),
+    resilient: readResilience(attributes),
     protocol: payload[2],
   };
 }
@@ -143,6 +171,22 @@ function encodeGroup(members: readonly GroupMember[]): Uint8Array {
     bytes[i * GROUP_ENTRY_SIZE + 4] = (member.weight ?? 1) - 1;
   });
   return bytes;
+}
+
+function encodeResilience({ buckets, idleTime }: Resilience): Uint8Array {
+  return nested(
+    NHA_RES_GROUP | NESTED,
+    attribute(NHA_RES_GROUP_BUCKETS, u16(buckets)),
+    attribute(NHA_RES_GROUP_IDLE_TIMER, u32(idleTime * TICKS_PER_SECOND)),
+  );
+}
+
+function readResilience(attributes: Attributes): Resilience | undefined {
+  const inner = getNested(attributes, NHA_RES_GROUP);
+  const buckets = inner.get(NHA_RES_GROUP_BUCKETS);
+  if (!buckets) return undefined;
+  const ticks = getU32(inner, NHA_RES_GROUP_IDLE_TIMER) ?? 0;
+  return { buckets: readU16(buckets, 0), idleTime: ticks / TICKS_PER_SECOND };
 }
 
 function decodeGroup(bytes: Uint8Array): GroupMember[] {

@@ -47,6 +47,22 @@ export class FakeEngine {
     this.routes.delete(formatPrefix(prefix));
   }
 
+  /** How often changes were made public. */
+  batches = 0;
+
+  batch(work: () => void): void {
+    work();
+    this.batches++;
+  }
+
+  route(prefix: Prefix): readonly Path[] | undefined {
+    return this.routes.get(formatPrefix(prefix));
+  }
+
+  routeCount(): number {
+    return this.routes.size;
+  }
+
   deadPorts(): number[] {
     return [...this.ports].filter(([, { fds }]) => fds.some((fd) => this.#isDead(fd))).map(([port]) => port);
   }

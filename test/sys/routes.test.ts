@@ -299,6 +299,29 @@ test('nexthop objects, groups of them, and routes that refer to them', () => {
   rtnetlink.close();
 });
 
+test('resilient groups: when a member goes, the buckets of the others stay', () => {
+  const { namespace, rtnetlink, index } = open();
+  const resilient = { buckets: 64, idleTime: 60 };
+  const group = (...ids: number[]) =>
+    nexthops.replace({ id: 10, group: ids.map((id) => ({ id })), resilient });
+  rtnetlink.run(
+    ...[1, 2, 3].map((id) => nexthops.replace({ id, index, gateway: bytes(`10.1.0.${id + 1}`) })),
+    group(1, 2, 3),
+  );
+  expect(rtnetlink.get(nexthops.byId(10))).toMatchObject({
+    group: [{ id: 1 }, { id: 2 }, { id: 3 }],
+    resilient,
+  });
+  const buckets = () => ipJson(namespace, 'nexthop', 'bucket', 'list').map(({ bucket }) => bucket.nhid);
+  const before = buckets();
+  rtnetlink.run(group(1, 3));
+  const after = buckets();
+  expect(after).toHaveLength(64);
+  expect(new Set(after)).toEqual(new Set([1, 3]));
+  for (const [n, was] of before.entries()) if (was !== 2) expect(after[n]).toBe(was);
+  rtnetlink.close();
+});
+
 test('a thousand requests go in batches, and each failure is told apart', () => {
   const { namespace, rtnetlink, index } = open();
   const requests = Array.from({ length: 1000 }, (_, i) =>
