@@ -5,12 +5,26 @@ import type { Call } from '../cni/plugin/call.ts';
 import { list, problemsOf, problemText, section, value } from './config/shapes.ts';
 import * as kind from './config/values.ts';
 import { WeftError } from './errors.ts';
-import type { AttachRequest, DetachRequest, IpamReleaseRequest, PacketDescription } from './service.ts';
+import type {
+  AttachRequest,
+  BgpClear,
+  BgpRoutesQuery,
+  BgpShutdown,
+  DetachRequest,
+  IpamReleaseRequest,
+  PacketDescription,
+} from './service.ts';
 
 /** What an id or interface name has to look like in detail is the attachment's business. */
 const name: kind.Kind<string> = {
   right: 'text',
   read: (raw) => (typeof raw === 'string' && raw !== '' ? raw : undefined),
+};
+
+/** In a query, where everything is text. */
+const flag: kind.Kind<boolean> = {
+  right: "'true' or 'false'",
+  read: (raw) => (raw === 'true' ? true : raw === 'false' ? false : undefined),
 };
 
 const DEFAULT_IFNAME = 'eth0';
@@ -59,6 +73,29 @@ export const ipamReleaseRequest: z.ZodType<IpamReleaseRequest> = section({
 });
 
 export const routesQuery = section({ address: value(kind.address, undefined) });
+
+const given = { prefix: value(kind.prefix), peer: value(name) };
+
+export const bgpRoutesQuery: z.ZodType<BgpRoutesQuery> = section({
+  rib: value(kind.oneOf('local', 'in', 'out'), 'local'),
+  peer: value(name, undefined),
+  beforePolicy: value(flag, false),
+  prefix: value(kind.prefix, undefined),
+});
+
+export const bgpWhyQuery = section({ prefix: given.prefix });
+
+export const bgpClearRequest: z.ZodType<BgpClear> = section({
+  peer: given.peer,
+  how: value(kind.oneOf('hard', 'in', 'out')),
+});
+
+export const bgpShutdownRequest: z.ZodType<BgpShutdown> = section({
+  peer: given.peer,
+  text: value(kind.shutdownText, ''),
+});
+
+export const bgpEnableRequest = section({ peer: given.peer });
 
 export const noQuery = section({});
 

@@ -3,12 +3,19 @@
  * returns as it is; errors as {"error": {"code", "message"}}. Who may connect may do everything: see socket-file.ts.
  */
 import type { Server } from 'node:http';
+import { Readable } from 'node:stream';
 import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { z } from 'zod';
 import { decodeCall } from '../cni/call-bytes.ts';
 import type { Log } from '../cni/host.ts';
 import type { Call } from '../cni/plugin/call.ts';
 import {
   attachRequest,
+  bgpClearRequest,
+  bgpEnableRequest,
+  bgpRoutesQuery,
+  bgpShutdownRequest,
+  bgpWhyQuery,
   cniCall,
   detachRequest,
   ipamCheckRequest,
@@ -57,6 +64,21 @@ export async function openApi(
   plain('tunnels', () => service.tunnels());
   plain('ipam', () => service.ipam());
   plain('drops', () => service.drops());
+  plain('bgp', () => service.bgp());
+  plain('routes/check', () => service.routesCheck());
+  read('bgp/why', (query) => service.bgpWhy(readRequest(bgpWhyQuery, query).prefix));
+  app.get('/v1/bgp/routes', ({ query }, reply) => {
+    const routes = service.bgpRoutes(readRequest(bgpRoutesQuery, query));
+    return reply.type('application/json').send(Readable.from(jsonList(routes)));
+  });
+  const order = <T>(path: string, schema: z.ZodType<T>, carryOut: (request: T) => Promise<void>) =>
+    app.post(`/v1/${path}`, async ({ body }, reply) => {
+      await carryOut(readRequest(schema, body));
+      return reply.code(204).send();
+    });
+  order('bgp/clear', bgpClearRequest, (request) => service.bgpClear(request));
+  order('bgp/shutdown', bgpShutdownRequest, (request) => service.bgpShutdown(request));
+  order('bgp/enable', bgpEnableRequest, (request) => service.bgpEnable(request));
   read('routes', (query) => service.routes(readRequest(routesQuery, query).address));
   app.post('/v1/why', ({ body }) => service.why(readRequest(whyRequest, body)));
   app.post('/v1/attach', ({ body }) => service.attach(readRequest(attachRequest, body)));
@@ -93,6 +115,17 @@ export async function openApi(
       clearTimeout(timer);
     },
   };
+}
+
+/** One JSON document, however long: never whole in memory. */
+async function* jsonList(parts: AsyncIterable<readonly unknown[]>): AsyncGenerator<string> {
+  let separator = '[';
+  for await (const part of parts) {
+    if (part.length === 0) continue;
+    yield `${separator}${part.map((item) => JSON.stringify(item)).join(',')}`;
+    separator = ',';
+  }
+  yield separator === '[' ? '[]' : ']';
 }
 
 /** Aborted when the connection ends before the answer is written. */

@@ -15,6 +15,13 @@ export type ApiPath =
   | 'tunnels'
   | 'drops'
   | 'why'
+  | 'routes/check'
+  | 'bgp'
+  | 'bgp/routes'
+  | 'bgp/why'
+  | 'bgp/clear'
+  | 'bgp/shutdown'
+  | 'bgp/enable'
   | 'ipam'
   | 'ipam/check'
   | 'ipam/release';

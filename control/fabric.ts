@@ -28,6 +28,8 @@ export interface FabricOptions {
 
 export interface Fabric extends PodRoutes {
   readonly table: RouteTable;
+  /** Changes of the table inside are carried to engine and kernel together. */
+  batch(work: () => void): void;
   /** Makes routes and masquerading those of the configuration. Rejects, with everything as before, when that cannot be. */
   apply(config: NodeConfig): Promise<void>;
   /** Works the paths of static routes out anew on the underlay as it is now. */
@@ -54,9 +56,9 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
   };
   const isOwn = (prefix: Prefix) =>
     cidrs.some((own) => own.length <= prefix.length && prefixContains(own, prefix.address));
-  const sync = fibSync(options.engine, kernel);
+  const sync = fibSync(options.engine, kernel, () => config.bgp?.kernelRoutes ?? true);
   const table = new RouteTable((prefix, best) => {
-    sync(prefix, best);
+    sync.listener(prefix, best);
     if (!isOwn(prefix)) nat.schedule(() => natRules(config));
   });
 
@@ -78,6 +80,7 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
   };
   return {
     table,
+    batch: sync.batch,
     async apply(next) {
       const before = config;
       try {
@@ -102,7 +105,7 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
   };
 }
 
-function surroundings({ encap }: NodeConfig, underlay: Underlay): Surroundings {
+export function surroundings({ encap }: NodeConfig, underlay: Underlay): Surroundings {
   return {
     encap: encap.type,
     when: encap.when,

@@ -6,12 +6,12 @@
 import type { Log } from '../cni/host.ts';
 import type { KernelPath, KernelRoutes } from '../routing/fib-sync.ts';
 import { keyOf } from '../routing/route-table.ts';
-import { type Route, RouteTable, type Rtnetlink, routes } from '../sys/rtnetlink.ts';
+import type { SysError } from '../sys/errors.ts';
+import { type Request, type Route, RouteTable, type Rtnetlink, routes } from '../sys/rtnetlink.ts';
 import { type Address, addressFromBytes, addressToBytes } from '../wire/address.ts';
 import { formatPrefix, type Prefix } from '../wire/prefix.ts';
-
-/** RTPROT_* of Weft: no daemon that is known has it (iproute2's rt_protos). `ip route show proto 87` shows what is Weft's. */
-export const WEFT_PROTOCOL = 87;
+import { KernelNextHops } from './kernel-next-hops.ts';
+import { WEFT_PROTOCOL } from './protocol.ts';
 
 export interface KernelRouteOptions {
   readonly netlink: Rtnetlink;
@@ -22,93 +22,245 @@ export interface KernelRouteOptions {
   readonly log: Log;
 }
 
-export function openKernelRoutes({ netlink, hostPort, sources, log }: KernelRouteOptions): NodeRoutes {
-  const wanted = new Map<string, Route>();
-  /** Those of the wanted that the kernel took. */
-  const installed = new Set<string>();
-  /** What an earlier daemon left and nobody has asked for yet, by key. */
-  const stale = new Map<string, Route>();
-  for (const route of listOwn(netlink)) stale.set(keyOfRoute(route), route);
-
-  const install = (key: string, route: Route): void => {
-    // Replacing is for our own only: where there is none of ours, another's of the same prefix is to stay.
-    const ours = installed.has(key) || stale.has(key);
-    const [error] = netlink.settle([ours ? routes.replace(route) : routes.add(route)]);
-    stale.delete(key);
-    wanted.set(key, route);
-    if (!error) installed.add(key);
-    if (error)
-      log.warn(
-        { err: error },
-        "a route of the fabric is not in the node's table: the node itself may not reach it",
-      );
-  };
-  const uninstall = (key: string, route: Route): void => {
-    wanted.delete(key);
-    installed.delete(key);
-    stale.delete(key);
-    const { destination, index, priority } = route;
-    const error = netlink.settle([
-      routes.remove({
-        destination,
-        protocol: WEFT_PROTOCOL,
-        ...(index && { index }),
-        ...(priority && { priority }),
-      }),
-    ])[0];
-    // The kernel drops routes by itself when an interface goes down.
-    if (error && error.code !== 'ESRCH')
-      log.warn({ err: error }, "a route could not be removed from the node's table");
-  };
-
-  return {
-    set(prefix, path) {
-      const source = sources.find(({ family }) => family === prefix.address.family);
-      install(keyOf(prefix), kernelRoute(prefix, path, hostPort, source));
-    },
-    remove(prefix) {
-      const key = keyOf(prefix);
-      const route = wanted.get(key);
-      if (route) uninstall(key, route);
-    },
-    removeStale() {
-      for (const [key, route] of [...stale]) uninstall(key, route);
-    },
-    repair() {
-      const present = new Set(listOwn(netlink).map(keyOfRoute));
-      for (const [key, route] of wanted) {
-        if (present.has(key)) continue;
-        const [error] = netlink.settle([routes.add(route)]);
-        if (error) continue;
-        installed.add(key);
-        log.info(
-          { prefix: textOf(route) },
-          "a route of the fabric was missing in the node's table and is back",
-        );
-      }
-    },
-    removeAll() {
-      for (const [key, route] of [...wanted, ...stale]) uninstall(key, route);
-    },
-  };
-}
-
 export interface NodeRoutes extends KernelRoutes {
   /** Removes what an earlier daemon left, but for what has been set since. */
   removeStale(): void;
   /** Puts back what the kernel has dropped, as it does when an interface goes down. */
   repair(): void;
+  /** A router is known to be lost: routes that have others go on without it, before anyone takes them back. */
+  viaLost(address: Address): void;
+  /** What should be in the kernel's table and is not, or is and should not. */
+  differences(): string[];
   removeAll(): void;
 }
 
-function kernelRoute(
-  prefix: Prefix,
-  path: KernelPath,
-  hostPort: { readonly index: number; readonly mtu: number },
-  source: Address | undefined,
-): Route {
-  const destination = { address: addressToBytes(prefix.address), length: prefix.length };
-  const common = { destination, protocol: WEFT_PROTOCOL };
+interface Wanted {
+  readonly prefix: Prefix;
+  readonly path: KernelPath;
+  readonly route: Route;
+}
+
+/** `path` absent: no route. */
+interface Change {
+  readonly prefix: Prefix;
+  readonly path: KernelPath | undefined;
+}
+
+export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
+  const { netlink, hostPort, sources, log } = options;
+  const nextHops = new KernelNextHops(netlink, log);
+  /** By prefix. */
+  const wanted = new Map<string, Wanted>();
+  /** Those of the wanted that the kernel took, as far as it was asked. */
+  const installed = new Set<string>();
+  /** What an earlier daemon left and nobody has asked for yet, by prefix and metric. */
+  const stale = new Map<string, Route>();
+  for (const route of listOwn(netlink)) stale.set(placeOf(route), route);
+  let batch: Map<string, Change> | undefined;
+
+  const apply = (changes: readonly Change[]): void => {
+    const requests: Request[] = [];
+    const after: ((error: SysError | undefined) => void)[] = [];
+    const ask = (request: Request, then: (error: SysError | undefined) => void) => {
+      requests.push(request);
+      after.push(then);
+    };
+    moveGroups(changes);
+    for (const { prefix, path } of changes) {
+      const key = keyOf(prefix);
+      const before = wanted.get(key);
+      if (path) install(key, prefix, path, before, ask);
+      else if (before) uninstall(key, before.route, ask);
+    }
+    for (const [i, error] of netlink.settle(requests).entries()) after[i](error);
+  };
+
+  /** Where all routes of a group go over to other routers together, the group goes. */
+  const moveGroups = (changes: readonly Change[]): void => {
+    const moves = new Map<number, { to: KernelPath & { kind: 'underlay' }; count: number } | undefined>();
+    for (const { prefix, path } of changes) {
+      const group = wanted.get(keyOf(prefix))?.route.nexthopId;
+      if (group === undefined) continue;
+      const move = moves.get(group);
+      if (path?.kind !== 'underlay' || (moves.has(group) && !(move && sameVias(move.to, path)))) {
+        moves.set(group, undefined);
+      } else {
+        moves.set(group, { to: path, count: (move?.count ?? 0) + 1 });
+      }
+    }
+    for (const [group, move] of moves) {
+      if (move && move.count === nextHops.users(group)) nextHops.change(group, move.to.vias);
+    }
+  };
+
+  const install = (
+    key: string,
+    prefix: Prefix,
+    path: KernelPath,
+    before: Wanted | undefined,
+    ask: (request: Request, then: (error: SysError | undefined) => void) => void,
+  ): void => {
+    const source = sources.find(({ family }) => family === prefix.address.family);
+    const group = needsGroup(path, before) ? nextHops.acquire(path.vias) : undefined;
+    const route = kernelRoute(prefix, path, { hostPort, source, group });
+    const unused = before?.route.nexthopId === undefined ? [] : nextHops.release(before.route.nexthopId);
+    wanted.set(key, { prefix, path, route });
+    const place = placeOf(route);
+    if (before && installed.has(key) && sameRoute(before.route, route)) return;
+    // Replacing is for our own only: where there is none of ours, another's of the same prefix is to stay.
+    const ours = (installed.has(key) && before && placeOf(before.route) === place) || stale.has(place);
+    stale.delete(place);
+    installed.add(key);
+    ask(ours ? routes.replace(route) : routes.add(route), (error) => {
+      if (!error) return;
+      installed.delete(key);
+      log.warn(
+        { err: error },
+        "a route of the fabric is not in the node's table: the node itself may not reach it",
+      );
+    });
+    if (before && placeOf(before.route) !== place) ask(removal(before.route), complain);
+    for (const request of unused) ask(request, () => {});
+  };
+
+  const uninstall = (
+    key: string,
+    route: Route,
+    ask: (request: Request, then: (error: SysError | undefined) => void) => void,
+  ): void => {
+    wanted.delete(key);
+    installed.delete(key);
+    ask(removal(route), complain);
+    if (route.nexthopId === undefined) return;
+    for (const request of nextHops.release(route.nexthopId)) ask(request, () => {});
+  };
+
+  const complain = (error: SysError | undefined): void => {
+    // The kernel drops routes by itself when an interface goes down.
+    if (error && error.code !== 'ESRCH')
+      log.warn({ err: error }, "a route could not be removed from the node's table");
+  };
+
+  const removeStale = (): void => {
+    for (const error of netlink.settle([...stale.values()].map(removal))) complain(error);
+    stale.clear();
+    nextHops.removeStale();
+  };
+
+  return {
+    set(prefix, path) {
+      const change = { prefix, path };
+      const key = keyOf(prefix);
+      // What the engine hands to the kernel must not come straight back: this does not wait for the others.
+      const turns = path.kind === 'underlay' && wanted.get(key)?.path.kind === 'fabric';
+      if (!batch || turns) {
+        batch?.delete(key);
+        apply([change]);
+      } else {
+        batch.delete(key);
+        batch.set(key, change);
+      }
+    },
+    remove(prefix) {
+      const change = { prefix, path: undefined };
+      if (batch) batch.set(keyOf(prefix), change);
+      else apply([change]);
+    },
+    batch(work) {
+      if (batch) {
+        work();
+        return;
+      }
+      batch = new Map();
+      try {
+        work();
+      } finally {
+        const changes = [...batch.values()];
+        batch = undefined;
+        apply(changes);
+      }
+    },
+    viaLost: (address) => nextHops.lost(address),
+    removeStale,
+    repair() {
+      const present = new Set(listOwn(netlink).map(placeOf));
+      const missing = [...wanted].filter(([, { route }]) => !present.has(placeOf(route)));
+      if (missing.some(([, { route }]) => route.nexthopId !== undefined)) nextHops.restore();
+      const errors = netlink.settle(missing.map(([, { route }]) => routes.add(route)));
+      for (const [i, [key, { prefix }]] of missing.entries()) {
+        if (errors[i]) continue;
+        installed.add(key);
+        log.info(
+          { prefix: formatPrefix(prefix) },
+          "a route of the fabric was missing in the node's table and is back",
+        );
+      }
+    },
+    differences() {
+      const present = new Map(listOwn(netlink).map((route) => [placeOf(route), route] as const));
+      const expected = new Map([...wanted.values()].map(({ route }) => [placeOf(route), route] as const));
+      return [
+        ...[...expected].flatMap(([place, route]) =>
+          present.has(place) ? [] : [`${textOf(route)} is not in the node's table`],
+        ),
+        ...[...present].flatMap(([place, route]) =>
+          expected.has(place) || stale.has(place)
+            ? []
+            : [`${textOf(route)} should not be in the node's table`],
+        ),
+        ...[...expected].flatMap(([place, route]) => {
+          const found = present.get(place);
+          return found && !leadsAlike(route, found)
+            ? [`${textOf(route)} leads elsewhere in the node's table`]
+            : [];
+        }),
+      ];
+    },
+    removeAll() {
+      apply([...wanted.values()].map(({ prefix }) => ({ prefix, path: undefined })));
+      removeStale();
+    },
+  };
+}
+
+/** One router needs no group, but a group that is left with one stays. */
+function needsGroup(path: KernelPath, before: Wanted | undefined): path is KernelPath & { kind: 'underlay' } {
+  return path.kind === 'underlay' && (path.vias.length > 1 || before?.route.nexthopId !== undefined);
+}
+
+type UnderlayPath = Extract<KernelPath, { kind: 'underlay' }>;
+
+function sameVias(a: UnderlayPath, b: UnderlayPath): boolean {
+  return a === b || JSON.stringify(a.vias) === JSON.stringify(b.vias);
+}
+
+function sameRoute(a: Route, b: Route): boolean {
+  return a === b || JSON.stringify(a, bytesAsText) === JSON.stringify(b, bytesAsText);
+}
+
+const bytesAsText = (_: string, value: unknown): unknown =>
+  value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+
+/**
+ * Routes that were learned stand behind those that someone set on this node: 20 is what routing daemons use; in IPv6, where
+ * a link's own route has 256 and one without a metric 1024, between these.
+ */
+const LEARNED_METRIC = { 4: 20, 6: 512 } as const;
+const DEFAULT_METRIC = { 4: 0, 6: 1024 } as const;
+
+interface RouteParts {
+  readonly hostPort: { readonly index: number; readonly mtu: number };
+  readonly source: Address | undefined;
+  readonly group: number | undefined;
+}
+
+function kernelRoute(prefix: Prefix, path: KernelPath, { hostPort, source, group }: RouteParts): Route {
+  const { family } = prefix.address;
+  const common = {
+    destination: { address: addressToBytes(prefix.address), length: prefix.length },
+    protocol: WEFT_PROTOCOL,
+    ...(path.learned && { priority: LEARNED_METRIC[family] }),
+  };
   if (path.kind === 'fabric') {
     const mtu = Math.min(path.mtu, hostPort.mtu);
     return {
@@ -118,9 +270,32 @@ function kernelRoute(
       ...(source && { preferredSource: addressToBytes(source) }),
     };
   }
-  const gateways = path.vias.map(addressToBytes);
-  if (gateways.length === 1) return { ...common, gateway: gateways[0] };
-  return { ...common, hops: gateways.map((gateway) => ({ gateway })) };
+  if (group !== undefined) return { ...common, nexthopId: group };
+  const hops = path.vias.map(({ address, interface: index, weight }) => ({
+    gateway: addressToBytes(address),
+    ...(index !== undefined && { index }),
+    ...(weight !== undefined && { weight }),
+  }));
+  if (hops.length > 1) return { ...common, hops };
+  const { weight, ...only } = hops[0];
+  return { ...common, ...only };
+}
+
+function removal({ destination, index, priority }: Route): Request {
+  return routes.remove({
+    destination,
+    protocol: WEFT_PROTOCOL,
+    ...(index !== undefined && { index }),
+    ...(priority !== undefined && { priority }),
+  });
+}
+
+function leadsAlike(wanted: Route, found: Route): boolean {
+  if (wanted.nexthopId !== undefined || found.nexthopId !== undefined)
+    return wanted.nexthopId === found.nexthopId;
+  const gateways = (route: Route) =>
+    (route.hops ?? [route]).map(({ gateway }) => Buffer.from(gateway ?? []).toString('hex')).sort();
+  return gateways(wanted).join() === gateways(found).join();
 }
 
 function listOwn(netlink: Rtnetlink): Route[] {
@@ -132,8 +307,10 @@ function prefixOf({ destination }: Route): Prefix {
   return { address: addressFromBytes(destination.address), length: destination.length };
 }
 
-function keyOfRoute(route: Route): string {
-  return keyOf(prefixOf(route));
+/** The kernel has one route of ours at each. */
+function placeOf(route: Route): string {
+  const prefix = prefixOf(route);
+  return `${keyOf(prefix)} ${route.priority ?? DEFAULT_METRIC[prefix.address.family]}`;
 }
 
 function textOf(route: Route): string {

@@ -1,6 +1,6 @@
 /** What the metrics are: names, labels, and where in a reading of the node each value stands. Serving is metrics.ts. */
 import { readdirSync } from 'node:fs';
-import type { MetricsSnapshot, Pod, Traffic, Tunnel } from './service.ts';
+import type { BgpPeer, MetricsSnapshot, Pod, Traffic, Tunnel } from './service.ts';
 
 export interface Definition {
   readonly type: 'counter' | 'gauge';
@@ -82,6 +82,51 @@ const tunnels: readonly Definition[] = [
   },
 ];
 
+const bgp: readonly Definition[] = [
+  ofPeer('gauge', 'up', 'Whether the session is established.', ({ state }) =>
+    Number(state === 'established'),
+  ),
+  ofPeer('gauge', 'state_seconds', 'Since when the session is in its state.', (peer) => peer.uptimeSeconds),
+  ofPeer('gauge', 'received_routes', 'Routes taken in from the peer.', (peer) => peer.received),
+  ofPeer('gauge', 'accepted_routes', 'Of these, what policy lets be used.', (peer) => peer.accepted),
+  ofPeer('gauge', 'advertised_routes', 'Routes told to the peer.', (peer) => peer.advertised),
+  ofPeer('counter', 'sessions_total', 'How often a session was established.', (peer) => peer.sessions),
+  ofPeer(
+    'counter',
+    'malformed_updates_total',
+    'UPDATEs with errors that cost routes or attributes only.',
+    (peer) => peer.malformedUpdates,
+  ),
+  ...(['received', 'sent'] as const).flatMap((way): Definition[] => [
+    ofPeer('counter', `${way}_bytes_total`, `Bytes ${way} over sessions.`, ({ bytes }) => bytes[way]),
+    {
+      type: 'counter',
+      name: `weft_bgp_${way}_messages_total`,
+      help: `Messages ${way}.`,
+      labels: ['peer', 'type'],
+      read: (snapshot) =>
+        snapshot.bgp.flatMap(({ name, messages }) =>
+          Object.entries(messages[way]).map(([type, count]): Sample => [{ peer: name, type }, count]),
+        ),
+    },
+  ]),
+];
+
+function ofPeer(
+  type: Definition['type'],
+  name: string,
+  help: string,
+  value: (peer: BgpPeer) => number,
+): Definition {
+  return {
+    type,
+    name: `weft_bgp_${name}`,
+    help,
+    labels: ['peer'],
+    read: (snapshot) => snapshot.bgp.map((peer) => [{ peer: peer.name }, value(peer)]),
+  };
+}
+
 /** Four counters: packets and bytes, each way. */
 function traffic(
   subject: string,
@@ -127,4 +172,4 @@ function own(type: Definition['type'], name: string, help: string, value: () => 
   return { type, name, help, labels: [], read: () => [[{}, value()]] };
 }
 
-export const definitions: readonly Definition[] = [...node, ...pods, ...tunnels, ...daemon];
+export const definitions: readonly Definition[] = [...node, ...pods, ...tunnels, ...bgp, ...daemon];

@@ -9,10 +9,13 @@ import type { Plugin } from '../cni/plugin/plugin.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
 import { formatPrefix } from '../wire/prefix.ts';
+import type { BgpService } from './bgp/bgp-service.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { WeftError } from './errors.ts';
 import { type Fabric, podMtu } from './fabric.ts';
+import type { NodeRoutes } from './kernel-routes.ts';
 import type { Offloads } from './offload.ts';
+import { checkRoutes } from './routes-check.ts';
 import type { NodeService, Status } from './service.ts';
 import type { Underlay } from './underlay.ts';
 import {
@@ -34,8 +37,10 @@ export interface NodeParts {
   readonly configPath: string;
   readonly version: string;
   readonly underlay: Underlay;
-  readonly engine: Pick<Engine, 'counters' | 'explain'>;
+  readonly engine: Pick<Engine, 'counters' | 'explain' | 'route' | 'routeCount'>;
+  readonly kernel: NodeRoutes;
   readonly fabric: Fabric;
+  readonly bgp: BgpService;
   readonly attachments: Attachments;
   readonly leases: Leases;
   readonly plugin: Plugin;
@@ -47,12 +52,13 @@ export interface NodeParts {
 }
 
 export function createNodeService(parts: NodeParts): NodeService {
-  const { engine, attachments } = parts;
+  const { engine, attachments, bgp } = parts;
   const { table } = parts.fabric;
   const started = performance.now();
   return {
     status: async () => ({
       ...statusView(parts),
+      bgp: await bgp.summary(),
       uptimeSeconds: Math.floor((performance.now() - started) / 1000),
     }),
     attach: async (request) => attachResult(await attachments.attach(request)),
@@ -75,8 +81,15 @@ export function createNodeService(parts: NodeParts): NodeService {
     pods: async () => podsView(attachments, engine.counters()),
     async routes(address) {
       const names = portNames(attachments, parts.hostPort, parts.config().host.interface);
-      return routesView(table, names, address);
+      return routesView(table, names, bgp, address);
     },
+    routesCheck: async () => checkRoutes(table, engine, parts.kernel),
+    bgp: () => bgp.peers(),
+    bgpRoutes: (query) => bgp.routes(query),
+    bgpWhy: (prefix) => bgp.why(prefix),
+    bgpClear: (request) => bgp.clear(request),
+    bgpShutdown: ({ peer, text }) => bgp.shutdown(peer, text),
+    bgpEnable: ({ peer }) => bgp.enable(peer),
     tunnels: async () => tunnelsView(table, engine.counters()),
     drops: async () => dropsView(engine.counters()),
     why: async (packet) => whyView(engine.explain(packet)),
@@ -88,12 +101,13 @@ export function createNodeService(parts: NodeParts): NodeService {
         pods: podsView(attachments, counters),
         tunnels: tunnelsView(table, counters),
         routes: routeCounts(table),
+        bgp: await bgp.peers(),
       };
     },
   };
 }
 
-function statusView(parts: NodeParts): Omit<Status, 'uptimeSeconds'> {
+function statusView(parts: NodeParts): Omit<Status, 'uptimeSeconds' | 'bgp'> {
   const config = parts.config();
   const { node, encap, pods, host } = config;
   const vteps = parts.underlay.addresses.map((address) => vtepView(address, encap.vxlan));
@@ -108,7 +122,6 @@ function statusView(parts: NodeParts): Omit<Status, 'uptimeSeconds'> {
     encap: { type: encap.type, when: encap.when },
     pods: parts.attachments.list().length,
     routes: parts.fabric.table.size,
-    bgp: { peers: 0, established: 0 },
     cidrs: pods.cidrs.map(formatPrefix),
     mtu: podMtu(config, parts.underlay),
     host: {

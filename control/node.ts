@@ -2,7 +2,7 @@
  * The composition root: puts a node together from its configuration, in an order in which every step finds what it needs
  * and a failing one is undone, applies changes, and takes it apart again. What the parts do is in the parts.
  *
- *   checks ▸ underlay ▸ state folder ▸ host port ▸ engine ▸ routes ▸ NAT ▸ pods of an earlier daemon ▸ spool ▸ timers
+ *   checks ▸ underlay ▸ state folder ▸ host port ▸ engine ▸ routes ▸ NAT ▸ pods of an earlier daemon ▸ spool ▸ BGP ▸ timers
  *
  * What serves pods that stay over a restart stays with them: the host port, the kernel's routes and the NAT table (without
  * which an answer that comes meanwhile would meet the node's own TCP, and be reset). A node without pods leaves nothing.
@@ -20,9 +20,12 @@ import { Spool, spoolFolder } from '../cni/spool.ts';
 import { AttachmentStore } from '../cni/store.ts';
 import { closeUnderlay, openUnderlay as openUnderlaySockets, probeUdp } from '../engine/device/underlay.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
+import type { Bgp } from '../routing/bgp/bgp.ts';
 import { openRtnetlink } from '../sys/rtnetlink.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
 import { vtepMac } from '../wire/mac.ts';
+import type { BgpStart } from './bgp/bgp-node.ts';
+import { createBgpService } from './bgp/bgp-service.ts';
 import { Cleanup } from './cleanup.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { codeOf, WeftError } from './errors.ts';
@@ -47,14 +50,25 @@ export interface NodeContext {
   readonly log: Log;
   /** The node cannot go on, e.g. a worker thread has ended; it should be stopped and started anew. */
   onFailure(error: Error): void;
-  /** Other than the real one in tests. */
+  /** Other than the real ones in tests. */
   readonly startEngine?: (options: EngineOptions) => EngineHandle;
+  readonly startBgp?: (options: BgpStart) => Bgp;
 }
 
 /** What the node needs of the engine. */
 export type EngineHandle = Pick<
   Engine,
-  'addPort' | 'removePort' | 'setRoute' | 'removeRoute' | 'deadPorts' | 'counters' | 'explain' | 'stop'
+  | 'addPort'
+  | 'removePort'
+  | 'setRoute'
+  | 'removeRoute'
+  | 'batch'
+  | 'route'
+  | 'routeCount'
+  | 'deadPorts'
+  | 'counters'
+  | 'explain'
+  | 'stop'
 >;
 
 /** How often to look for pods that are gone and for changes of the underlay, milliseconds. */
@@ -83,7 +97,6 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
   const { cidrs } = initial.pods;
   const hostInterface = initial.host.interface;
   let config = initial;
-  if (config.bgp) log.warn({}, "this version has no BGP: the section 'bgp' of the configuration is not used");
 
   checkPrivileges();
   checkTun();
@@ -136,7 +149,6 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     config,
   );
   await fabric.apply(config);
-  kernel.removeStale();
 
   const ipam = emptyState(cidrs);
   const attachments = new Attachments({
@@ -164,14 +176,31 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
   });
   await spool.drain();
 
+  const bgp = createBgpService({
+    config,
+    underlay,
+    table: fabric.table,
+    batch: fabric.batch,
+    pods: () => attachments.list().length,
+    log,
+    onFailure: context.onFailure,
+    start: context.startBgp ?? noSpeaker,
+    // What an earlier daemon had learned goes on leading there until peers have told what is so now.
+    onInitialRoutes: () => kernel.removeStale(),
+  });
+  cleanup.add(() => bgp.stop(!isEmpty()));
+  await bgp.start();
+
   const ticker = startTicker(
     TICK,
     async () => {
       await attachments.check();
       if (underlay.changed()) {
         fabric.refresh();
+        bgp.underlayChanged();
         kernel.repair();
       }
+      bgp.tick();
       await spool.drain();
       if (engine.deadPorts().includes(hostPort)) {
         throw new Error(`${hostInterface} was deleted: the node is cut off from the fabric; restart weft`);
@@ -188,7 +217,9 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     version,
     underlay,
     engine,
+    kernel,
     fabric,
+    bgp,
     attachments,
     leases: new Leases({ attachments, ipam, store }),
     plugin,
@@ -201,9 +232,17 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     refuseRestartOnly(config, next);
     podMtu(next, underlay);
     await fabric.apply(next);
+    await bgp.apply(next).catch(async (error) => {
+      await fabric.apply(config);
+      throw error;
+    });
     config = next;
   };
   return { service, reload, stop: () => cleanup.run() };
+}
+
+function noSpeaker(): never {
+  throw new WeftError('unsupported', "bgp: this version has no speaker; remove the section 'bgp'");
 }
 
 /** What two nodes of one network namespace cannot share though the kernel would let them. */

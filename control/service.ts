@@ -6,7 +6,10 @@ import type { Bandwidth, StatedBandwidth } from '../cni/bandwidth.ts';
 import type { Finding, RangeUse } from '../cni/leases.ts';
 import type { Call } from '../cni/plugin/call.ts';
 import type { Answer } from '../cni/plugin/plugin.ts';
+import type { AgreedView, MessageCounts } from '../routing/bgp/bgp.ts';
+import type { StateName } from '../routing/bgp/fsm.ts';
 import type { Address } from '../wire/address.ts';
+import type { Prefix } from '../wire/prefix.ts';
 import type { NodeConfig } from './config/node-config.ts';
 
 /** Addresses, prefixes and MACs in results are text: dotted decimal or RFC 5952, address/length, six pairs of digits. */
@@ -27,6 +30,17 @@ export interface NodeService {
   /** All routes, sorted by prefix; with an address the one that a packet to it takes, and none when there is no route. */
   routes(address?: Address): Promise<Route[]>;
   tunnels(): Promise<Tunnel[]>;
+  /** BGP peers; none where BGP is not configured. */
+  bgp(): Promise<BgpPeer[]>;
+  /** Some hundred at a time. */
+  bgpRoutes(query: BgpRoutesQuery): AsyncIterable<readonly BgpRoute[]>;
+  /** Rejects with WeftError 'not-found' without BGP, as the following do, and for a peer that there is not. */
+  bgpWhy(prefix: Prefix): Promise<BgpWhy>;
+  bgpClear(request: BgpClear): Promise<void>;
+  bgpShutdown(request: BgpShutdown): Promise<void>;
+  bgpEnable(request: { readonly peer: string }): Promise<void>;
+  /** What is not in the engine or the kernel's table as the route table has it; empty when all agree. */
+  routesCheck(): Promise<readonly string[]>;
   /** Packets dropped by reason since start; every reason that exists is there, zero included. */
   drops(): Promise<Drops>;
   why(packet: PacketDescription): Promise<WhyResult>;
@@ -61,7 +75,7 @@ export interface Status {
   readonly pods: number;
   /** Number of prefixes that have a route. */
   readonly routes: number;
-  readonly bgp: { readonly peers: number; readonly established: number };
+  readonly bgp: BgpSummary;
   /** The node's pod ranges. */
   readonly cidrs: readonly string[];
   /** MTU of new pods, bytes. */
@@ -167,6 +181,8 @@ export interface Route {
   readonly nextHops: readonly NextHop[];
   /** Whether the engine forwards by it; others are there in case it goes away. */
   readonly best: boolean;
+  /** Of a learned route: why it, or some of its paths, cannot be used. */
+  readonly problems?: readonly string[];
 }
 
 export interface NextHop {
@@ -181,6 +197,8 @@ export interface NextHop {
   readonly mac?: string;
   /** Largest inner IP packet, bytes. */
   readonly mtu?: number;
+  /** Relative to the other next hops, where they are not equal. */
+  readonly weight?: number;
 }
 
 export interface Tunnel {
@@ -197,6 +215,123 @@ export interface Tunnel {
   readonly tx: Traffic;
   /** When something was last received from it, ISO 8601; null: not since start. */
   readonly lastSeen: string | null;
+}
+
+export interface BgpSummary {
+  readonly peers: number;
+  readonly established: number;
+  readonly asn?: number;
+  /** Prefixes learned, and those of them that cannot be used. */
+  readonly learned: number;
+  readonly unusable: number;
+}
+
+export interface BgpPeer {
+  readonly name: string;
+  /** Null: not met yet (a peer by interface). */
+  readonly address: string | null;
+  readonly asn: number | null;
+  /** 'established' and the other states of RFC 4271 section 8.2.2. */
+  readonly state: StateName;
+  /** Of the state. */
+  readonly uptimeSeconds: number;
+  /** Routes: taken in, used after policy, told. */
+  readonly received: number;
+  readonly accepted: number;
+  readonly advertised: number;
+  /** In words; null: none so far. */
+  readonly lastError: string | null;
+  /** ISO 8601. */
+  readonly lastErrorAt: string | null;
+  readonly interface: string | null;
+  /** Met by its prefix. */
+  readonly dynamic: boolean;
+  readonly routerId: string | null;
+  readonly localAddress: string | null;
+  /** What both ends agreed on; null: no session. */
+  readonly agreed: AgreedView | null;
+  readonly messages: { readonly received: MessageCounts; readonly sent: MessageCounts };
+  readonly bytes: { readonly received: number; readonly sent: number };
+  readonly malformedUpdates: number;
+  readonly sessions: number;
+  /** What keeps routes from being taken or told, and the setting that opens it. */
+  readonly notes: readonly string[];
+}
+
+export interface BgpRoutesQuery {
+  /** 'local': what is best of all; of a peer, or of each: received and told. */
+  readonly rib: 'local' | 'in' | 'out';
+  readonly peer?: string | undefined;
+  /** As received. */
+  readonly beforePolicy: boolean;
+  /** Those inside. */
+  readonly prefix?: Prefix | undefined;
+}
+
+export interface BgpTunnel {
+  /** 'vxlan', 'ipip', or the number of its type. */
+  readonly type: string;
+  /** Null: the next hop. */
+  readonly endpoint: string | null;
+  readonly vni?: number;
+  readonly mac?: string;
+}
+
+export interface BgpAttributes {
+  readonly nextHop: string;
+  readonly linkLocal?: string;
+  readonly asPath: string;
+  readonly origin: string;
+  readonly med?: number;
+  readonly localPref?: number;
+  readonly communities?: readonly string[];
+  readonly extendedCommunities?: readonly string[];
+  readonly largeCommunities?: readonly string[];
+  /** How the origin wants to be reached. */
+  readonly tunnels?: readonly BgpTunnel[];
+  readonly originatorId?: string;
+  readonly clusterList?: readonly string[];
+  readonly onlyToCustomer?: number;
+}
+
+export interface BgpRoute extends BgpAttributes {
+  readonly prefix: string;
+  /** Whose route it is, or whom it was told; null: made on this node. */
+  readonly peer: string | null;
+  readonly pathId?: number;
+  readonly best: boolean;
+  readonly staleness?: string;
+  /** Why policy or the protocol's rules do not let it be used. */
+  readonly rejected?: string;
+  /** Why it cannot be forwarded by. */
+  readonly problems?: readonly string[];
+}
+
+export interface BgpWhy {
+  readonly prefix: string;
+  readonly routes: readonly {
+    readonly peer: string | null;
+    readonly pathId?: number;
+    readonly outcome: 'best' | 'equal' | 'lost' | 'rejected';
+    readonly reason: string;
+    readonly before: BgpAttributes;
+    readonly after?: BgpAttributes;
+    readonly staleness?: string;
+  }[];
+  /** Why the best cannot be forwarded by. */
+  readonly problems: readonly string[];
+}
+
+export interface BgpClear {
+  readonly peer: string;
+  /** 'hard' ends the session, 'in' asks for the peer's routes again, 'out' sends ours again. */
+  readonly how: 'hard' | 'in' | 'out';
+}
+
+export interface BgpShutdown {
+  readonly peer: string;
+  /** For the peer's operator. */
+  readonly text: string;
 }
 
 /** Packets by drop reason. */
@@ -243,4 +378,5 @@ export interface MetricsSnapshot {
   readonly tunnels: readonly Tunnel[];
   /** Number of prefixes by source of their best route. */
   readonly routes: Readonly<Record<Route['source'], number>>;
+  readonly bgp: readonly BgpPeer[];
 }

@@ -21,7 +21,7 @@ import {
 } from '../wire/address.ts';
 import { maskAddress, type Prefix, prefixContains } from '../wire/prefix.ts';
 import { WeftError } from './errors.ts';
-import { WEFT_PROTOCOL } from './kernel-routes.ts';
+import { WEFT_PROTOCOL } from './protocol.ts';
 
 export interface UnderlayAddress {
   readonly address: Address;

@@ -9,7 +9,7 @@ import { compareAddresses } from '../cni/ipam/pool.ts';
 import type { EngineCounters, Step } from '../engine/engine.ts';
 import { isDrop, Verdict, verdictNames } from '../engine/verdict.ts';
 import type { Path } from '../routing/path.ts';
-import type { Candidate, RouteTable, Route as TableRoute } from '../routing/route-table.ts';
+import type { Candidate, RouteTable } from '../routing/route-table.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
 import { formatMac, vtepMac } from '../wire/mac.ts';
 import { formatPrefix, hostPrefix, type Prefix } from '../wire/prefix.ts';
@@ -80,19 +80,51 @@ export function portNames(attachments: Attachments, hostPort: number, hostInterf
 }
 
 /** All routes sorted by prefix, IPv4 first; with an address the best of the longest prefix that contains it. */
-export function routesView(table: RouteTable, names: PortNames, address?: Address): Route[] {
+export function routesView(
+  table: RouteTable,
+  names: PortNames,
+  learned: LearnedProblems,
+  address?: Address,
+): Route[] {
+  const view = (prefix: Prefix, candidate: Candidate, best: boolean) => {
+    const problems = candidate.source === 'bgp' ? learned.problems(prefix) : [];
+    return routeView(prefix, candidate, best, problems, names);
+  };
   if (address) {
     const route = table.lookup(address);
-    return route ? [routeView(route.prefix, route.candidates[0], true, names)] : [];
+    return route ? [view(route.prefix, route.candidates[0], true)] : [];
   }
-  return [...table].sort(byPrefix).flatMap(({ prefix, candidates }) => {
-    return candidates.map((candidate, i) => routeView(prefix, candidate, i === 0, names));
-  });
+  const routes = [...table].flatMap(({ prefix, candidates }) =>
+    candidates.map((candidate, i) => ({ prefix, route: view(prefix, candidate, i === 0) })),
+  );
+  const unusable = [...learned.unusable()].map(({ prefix, why }) => ({
+    prefix,
+    route: routeView(prefix, { source: 'bgp', paths: [] }, false, why, names),
+  }));
+  return [...routes, ...unusable].sort(byPrefix).map(({ route }) => route);
 }
 
-function routeView(prefix: Prefix, { source, paths }: Candidate, best: boolean, names: PortNames): Route {
+/** Learned routes that cannot be used, or not by all their paths, and why. */
+export interface LearnedProblems {
+  problems(prefix: Prefix): readonly string[];
+  unusable(): Iterable<{ readonly prefix: Prefix; readonly why: readonly string[] }>;
+}
+
+function routeView(
+  prefix: Prefix,
+  { source, paths }: Candidate,
+  best: boolean,
+  problems: readonly string[],
+  names: PortNames,
+): Route {
   const nextHops = paths.map((path) => nextHopView(path, names));
-  return { prefix: formatPrefix(prefix), source, nextHops, best };
+  return {
+    prefix: formatPrefix(prefix),
+    source,
+    nextHops,
+    best,
+    ...(problems.length > 0 && { problems }),
+  };
 }
 
 function nextHopView(path: Path, names: PortNames): NextHop {
@@ -103,14 +135,25 @@ function nextHopView(path: Path, names: PortNames): NextHop {
       return { via: null, encap: 'unreachable' };
     case 'vxlan': {
       const { via, mac, vni, udpPort, mtu } = path;
-      return { via: formatAddress(via), encap: 'vxlan', port: udpPort, vni, mac: formatMac(mac), mtu };
+      const weight = path.weight === undefined ? {} : { weight: path.weight };
+      return {
+        via: formatAddress(via),
+        encap: 'vxlan',
+        port: udpPort,
+        vni,
+        mac: formatMac(mac),
+        mtu,
+        ...weight,
+      };
     }
-    default:
-      return { via: formatAddress(path.via), encap: path.kind, mtu: path.mtu };
+    default: {
+      const weight = path.weight === undefined ? {} : { weight: path.weight };
+      return { via: formatAddress(path.via), encap: path.kind, mtu: path.mtu, ...weight };
+    }
   }
 }
 
-function byPrefix(a: TableRoute, b: TableRoute): number {
+function byPrefix(a: { readonly prefix: Prefix }, b: { readonly prefix: Prefix }): number {
   return byAddress(a.prefix.address, b.prefix.address) || a.prefix.length - b.prefix.length;
 }
 

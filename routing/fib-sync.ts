@@ -11,32 +11,56 @@ import type { Candidate, RouteListener } from './route-table.ts';
 export interface Fib {
   setRoute(prefix: Prefix, paths: readonly Path[]): void;
   removeRoute(prefix: Prefix): void;
+  /** Makes the changes inside public together. */
+  batch(work: () => void): void;
+}
+
+export interface KernelVia {
+  readonly address: Address;
+  /** Index. */
+  readonly interface?: number;
+  readonly weight?: number;
 }
 
 /** How the kernel gets packets to a prefix: into the fabric through the host port, or to next hops on the underlay. */
-export type KernelPath =
+export type KernelPath = (
   | { readonly kind: 'fabric'; readonly mtu: number }
-  | { readonly kind: 'underlay'; readonly vias: readonly Address[]; readonly mtu: number };
+  | { readonly kind: 'underlay'; readonly vias: readonly KernelVia[]; readonly mtu: number }
+) & {
+  /** Stands behind the node's own routes. */
+  readonly learned?: boolean;
+};
 
 export interface KernelRoutes {
   set(prefix: Prefix, path: KernelPath): void;
   remove(prefix: Prefix): void;
+  /** Asks the kernel for the changes inside together; the last for a prefix counts. */
+  batch(work: () => void): void;
 }
 
-/** A listener for the route table. What the engine throws (tables used up) passes through. */
-export function fibSync(fib: Fib, kernel: KernelRoutes): RouteListener {
-  return (prefix, best) => {
-    const path = best && kernelPath(prefix, best);
-    const forward = () => (best ? fib.setRoute(prefix, best.paths) : fib.removeRoute(prefix));
-    if (path?.kind === 'underlay') {
-      // The kernel first: what the engine hands it for a direct path must not come straight back into the fabric.
-      kernel.set(prefix, path);
-      forward();
-    } else {
-      forward();
-      if (path) kernel.set(prefix, path);
-      else kernel.remove(prefix);
-    }
+export interface FibSync {
+  /** For the route table. What the engine throws (tables used up) passes through. */
+  readonly listener: RouteListener;
+  batch(work: () => void): void;
+}
+
+/** @param learnedIntoKernel whether learned routes through tunnels go into the kernel's table too; asked at each change */
+export function fibSync(fib: Fib, kernel: KernelRoutes, learnedIntoKernel = () => true): FibSync {
+  return {
+    listener(prefix, best) {
+      const path = best && kernelPath(prefix, best, learnedIntoKernel());
+      const forward = () => (best ? fib.setRoute(prefix, best.paths) : fib.removeRoute(prefix));
+      if (path?.kind === 'underlay') {
+        // The kernel first: what the engine hands it for a direct path must not come straight back into the fabric.
+        kernel.set(prefix, path);
+        forward();
+      } else {
+        forward();
+        if (path) kernel.set(prefix, path);
+        else kernel.remove(prefix);
+      }
+    },
+    batch: (work) => fib.batch(() => kernel.batch(work)),
   };
 }
 
@@ -44,11 +68,26 @@ export function fibSync(fib: Fib, kernel: KernelRoutes): RouteListener {
  * Undefined where the kernel needs no route: the node's own ranges are routed to the host port as a whole, and a default
  * route into the fabric would take the underlay's packets with it.
  */
-function kernelPath(prefix: Prefix, { source, paths }: Candidate): KernelPath | undefined {
-  if (source === 'local' || source === 'host' || prefix.length === 0) return undefined;
+function kernelPath(
+  prefix: Prefix,
+  { source, paths }: Candidate,
+  learnedIntoKernel: boolean,
+): KernelPath | undefined {
+  if (source === 'local' || source === 'host') return undefined;
   const remote = paths.filter((path) => path.kind !== 'port' && path.kind !== 'unreachable');
   if (remote.length === 0) return undefined;
   const mtu = Math.min(...remote.map((path) => path.mtu));
-  const direct = remote.every(({ kind }) => kind === 'direct');
-  return direct ? { kind: 'underlay', vias: remote.map(({ via }) => via), mtu } : { kind: 'fabric', mtu };
+  const learned = source === 'bgp' ? { learned: true } : {};
+  const direct = remote.filter((path) => path.kind === 'direct');
+  if (direct.length === remote.length) {
+    return { kind: 'underlay', vias: direct.map(viaOf), mtu, ...learned };
+  }
+  if (prefix.length === 0 || (source === 'bgp' && !learnedIntoKernel)) return undefined;
+  return { kind: 'fabric', mtu, ...learned };
 }
+
+const viaOf = ({ via, interface: index, weight }: Extract<Path, { kind: 'direct' }>): KernelVia => ({
+  address: via,
+  ...(index !== undefined && { interface: index }),
+  ...(weight !== undefined && { weight }),
+});

@@ -24,10 +24,10 @@ import { encapOverhead, type Surroundings } from './static.ts';
 
 export interface LearnedPath {
   readonly nextHop: Address;
-  /** Index of the interface of a link-local next hop. */
-  readonly interface?: number;
-  /** From a peer of the own AS. */
-  readonly internal: boolean;
+  /** Name of the interface of a link-local next hop. */
+  readonly interface?: string;
+  /** Of what the peer is that it came from. */
+  readonly source: 'external' | 'internal';
   /** How it wants to be reached. */
   readonly tunnels?: readonly Tunnel[];
   /** Relative to the other paths of the prefix. */
@@ -44,6 +44,8 @@ export interface LearnedSurroundings extends Surroundings {
   /** Whether this node can send in that tunnel from an underlay address of that family. */
   sends(encap: 'vxlan' | 'ipip', family: 4 | 6): boolean;
   isOwn(address: Address): boolean;
+  /** Index of the interface of that name; undefined: there is none. */
+  interfaceIndex(name: string): number | undefined;
   kernel: Ways['kernel'];
 }
 
@@ -87,7 +89,8 @@ export class LearnedRoutes {
     return this.#routes.size;
   }
 
-  update(routes: readonly LearnedRoute[]): void {
+  /** @returns whether what next hops resolve to may have changed */
+  update(routes: readonly LearnedRoute[]): boolean {
     let ways = false;
     for (const { prefix, paths } of routes) {
       const before = this.#routes.get(prefix);
@@ -99,6 +102,11 @@ export class LearnedRoutes {
       this.#install(prefix, group);
     }
     if (ways) this.refresh();
+    return ways;
+  }
+
+  *all(): Generator<LearnedRoute> {
+    for (const { prefix, value } of this.#routes.entries()) yield { prefix, paths: value.learned };
   }
 
   /** The configuration, the underlay or the kernel's table has changed: works out anew what depends on them. */
@@ -208,11 +216,12 @@ const isSending = (sending: Sending | string): sending is Sending => typeof send
 
 /** RFC 9012: by the first tunnel that this node has, too. A text says why there is no way. */
 function sendingOf(path: LearnedPath, surroundings: LearnedSurroundings): Sending | string {
-  const { internal, tunnels = [], weight = 1 } = path;
+  const { source, tunnels = [], weight = 1 } = path;
   const address = unmapped(path.nextHop);
-  const to = path.interface === undefined ? { address } : { address, interface: path.interface };
   if (tunnels.length === 0) {
-    const encap = internal ? surroundings.encap : 'direct';
+    const to = linkOf(address, path.interface, surroundings);
+    if (!to) return `${formatAddress(address)}: there is no interface ${path.interface}`;
+    const encap = source === 'internal' ? surroundings.encap : 'direct';
     if (encap === 'direct') return { encap, to, weight };
     return surroundings.sends(encap, address.family)
       ? { encap, to, weight }
@@ -235,6 +244,16 @@ function sendingOf(path: LearnedPath, surroundings: LearnedSurroundings): Sendin
     };
   }
   return `${formatAddress(address)} wants to be reached by a tunnel that this node has not`;
+}
+
+function linkOf(
+  address: Address,
+  name: string | undefined,
+  { interfaceIndex }: LearnedSurroundings,
+): NextHop | undefined {
+  if (name === undefined) return { address };
+  const index = interfaceIndex(name);
+  return index === undefined ? undefined : { address, interface: index };
 }
 
 /** RFC 9012 section 3.3.2, "UDP Destination Port". */
@@ -380,10 +399,9 @@ function contains({ address, length }: Prefix, other: Address): boolean {
   return true;
 }
 
-function pathKey({ nextHop, interface: index, internal, tunnels, weight }: LearnedPath): string {
-  const to = index === undefined ? { address: nextHop } : { address: nextHop, interface: index };
+function pathKey({ nextHop, interface: link = '', source, tunnels, weight }: LearnedPath): string {
   const how = (tunnels ?? []).map(({ type, subTlvs }) => `${type}(${subTlvs.map(subTlvKey).join(',')})`);
-  return `${nextHopKey(to)}${internal ? 'i' : 'e'}${weight ?? 1}${how.join('')}`;
+  return `${nextHopKey({ address: nextHop })}%${link}${source}${weight ?? 1}${how.join('')}`;
 }
 
 function subTlvKey(subTlv: Tunnel['subTlvs'][number]): string {

@@ -7,7 +7,7 @@ import { type Address, formatAddress } from '../wire/address.ts';
 import { formatPrefix, type Prefix } from '../wire/prefix.ts';
 import { keyOf } from './route-table.ts';
 
-/** Who is on a link of this node; the interface belongs to it where the address alone says nothing (link-local). */
+/** Who is on a link of this node. */
 export interface Via {
   readonly address: Address;
   /** Index. */
@@ -79,7 +79,10 @@ function throughKernel(address: Address, prefix: Prefix, { hops }: KernelWay): R
   if (hops.length === 0) {
     return { why: `the node's table has no way to ${formatAddress(address)} (${formatPrefix(prefix)})` };
   }
-  const vias = hops.map(({ gateway, interface: index }) => viaOf(gateway ?? address, index));
+  const vias = hops.map(({ gateway = address, interface: index }) => ({
+    address: gateway,
+    interface: index,
+  }));
   return { vias, cost: hops.some(({ gateway }) => gateway) ? 1 : 0 };
 }
 
@@ -114,15 +117,6 @@ function* longestFirst(ways: Ways, address: Address) {
     }
   }
 }
-
-const LINK_LOCAL_WORD = 0xfe80_0000;
-
-/** IPv6 link-local addresses (RFC 4291 section 2.5.6) mean something on their link only. */
-export const isLinkLocal = ({ family, words }: Address): boolean =>
-  family === 6 && (words[0] & 0xffc0_0000) >>> 0 === LINK_LOCAL_WORD;
-
-const viaOf = (address: Address, index: number): Via =>
-  isLinkLocal(address) ? { address, interface: index } : { address };
 
 export const nextHopKey = ({ address, interface: index }: NextHop): string =>
   `${keyOf({ address, length: 0 })}${index === undefined ? '' : `%${index}`}`;

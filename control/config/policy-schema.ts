@@ -1,6 +1,6 @@
 /**
  * Policies as the configuration writes them: named lists of terms, each with what it matches, what it sets and what
- * happens then. What comes out is what routing takes (routing/policy); what they do is there.
+ * follows. What comes out is what routing takes (routing/policy); what they do is there.
  */
 import { z } from 'zod';
 import type {
@@ -195,13 +195,12 @@ const term: z.ZodType<Term, unknown> = section({
   name: value(kind.name, undefined),
   match: match.optional(),
   set: actions.optional(),
-  // biome-ignore lint/suspicious/noThenProperty: a word, never a function
-  then: value(kind.oneOf('accept', 'reject', 'next')),
+  action: value(kind.oneOf('accept', 'reject', 'next')),
 }).transform(compact);
 
 /** By name. */
 export const policies: z.ZodType<Readonly<Record<string, readonly Term[]>>, unknown> = z.record(
   z.string(),
-  list(term, 'terms, each with then'),
+  list(term, 'terms, each with action'),
   { error: 'expected named lists of terms' },
 );

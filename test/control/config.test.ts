@@ -154,7 +154,7 @@ bgp:
   gracefulRestart: { restartTime: 60, longLivedTime: 3600 }
   policies:
     default-only:
-      - { match: { prefixes: [0.0.0.0/0, "10.0.0.0/8 ge 16 le 24"] }, then: accept }
+      - { match: { prefixes: [0.0.0.0/0, "10.0.0.0/8 ge 16 le 24"] }, action: accept }
     prefer:
       - name: first
         match:
@@ -164,7 +164,7 @@ bgp:
           med: "100-"
           not: { family: ipv6, origins: [incomplete] }
         set: { localPref: 200, med: "+10", prepend: 2, nextHop: self, communities: { add: ["64512:1"], remove: ["*:9"] } }
-        then: next
+        action: next
   peers:
     - { name: tor1, address: 192.168.77.254, asn: 64500, password: secret, bfd: true, import: default-only, export: [prefer] }
     - { interface: eth1, asn: 64501, families: [ipv4], bfd: { interval: 100 }, maxPrefixes: 1000, role: customer }
@@ -208,8 +208,7 @@ test('the whole of bgp is read', () => {
             { prefix: parsePrefix('10.0.0.0/8'), ge: 16, le: 24 },
           ],
         },
-        // biome-ignore lint/suspicious/noThenProperty: as policies have it
-        then: 'accept',
+        action: 'accept',
       },
     ],
     prefer: [
@@ -233,8 +232,7 @@ test('the whole of bgp is read', () => {
           nextHop: 'self',
           communities: { add: [64512 * 65536 + 1], remove: [{ value: 9 }] },
         },
-        // biome-ignore lint/suspicious/noThenProperty: as policies have it
-        then: 'next',
+        action: 'next',
       },
     ],
   });
@@ -459,29 +457,29 @@ const WRONG: readonly [text: string, path: string, says: string][] = [
     'bgp.peers[1].prefix',
     'overlaps 10.0.0.0/8',
   ],
-  [policy('match: {}'), 'bgp.policies.p[0].then', "expected 'accept' or 'reject' or 'next'"],
+  [policy('match: {}'), 'bgp.policies.p[0].action', "expected 'accept' or 'reject' or 'next'"],
   [
-    policy('match: { prefixes: ["10.0.0.0/8 le 4"] }, then: accept'),
+    policy('match: { prefixes: ["10.0.0.0/8 le 4"] }, action: accept'),
     'bgp.policies.p[0].match.prefixes[0]',
     'ge not above le',
   ],
   [
-    policy('match: { prefixes: ["10.0.0.1/8"] }, then: accept'),
+    policy('match: { prefixes: ["10.0.0.1/8"] }, action: accept'),
     'bgp.policies.p[0].match.prefixes[0]',
     'host bits set',
   ],
   [
-    policy('match: { communities: ["1:70000"] }, then: accept'),
+    policy('match: { communities: ["1:70000"] }, action: accept'),
     'bgp.policies.p[0].match.communities[0]',
     'in quotes',
   ],
   [
-    policy('match: { asPath: { pattern: "1 x" } }, then: accept'),
+    policy('match: { asPath: { pattern: "1 x" } }, action: accept'),
     'bgp.policies.p[0].match.asPath.pattern',
     '"?" for any one',
   ],
-  [policy('set: { med: "*2" }, then: accept'), 'bgp.policies.p[0].set.med', 'what to add to it'],
-  [policy('set: { prepend: 11 }, then: accept'), 'bgp.policies.p[0].set.prepend', '1 to 10'],
+  [policy('set: { med: "*2" }, action: accept'), 'bgp.policies.p[0].set.med', 'what to add to it'],
+  [policy('set: { prepend: 11 }, action: accept'), 'bgp.policies.p[0].set.prepend', '1 to 10'],
   [
     'bgp: { asn: 1, advertise: [{ prefix: pods, communities: [x] }] }',
     'bgp.advertise[0].communities[0]',

@@ -155,7 +155,7 @@ describe('openHostPort', () => {
 describe('openKernelRoutes', () => {
   const fabric = (mtu: number) => ({ kind: 'fabric', mtu }) as const;
   const underlay = (...vias: string[]) =>
-    ({ kind: 'underlay', vias: vias.map(parseAddress), mtu: 1500 }) as const;
+    ({ kind: 'underlay', vias: vias.map((via) => ({ address: parseAddress(via) })), mtu: 1500 }) as const;
   const own = () =>
     `${ip('route show proto 87')}${ip('-6 route show proto 87')}`
       .split('\n')

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { WEFT_PROTOCOL } from '../../control/kernel-routes.ts';
+import { WEFT_PROTOCOL } from '../../control/protocol.ts';
 import { openUnderlay, type Underlay, type UnderlayOptions } from '../../control/underlay.ts';
 import { formatAddress, parseAddress } from '../../wire/address.ts';
 import { formatPrefix } from '../../wire/prefix.ts';

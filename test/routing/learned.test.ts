@@ -29,6 +29,7 @@ function node(changed: Partial<LearnedSurroundings> = {}) {
     mtu: () => 1500,
     sends: (_, family) => family === 4,
     isOwn: (address) => addressEquals(address, parseAddress('192.0.2.1')),
+    interfaceIndex: (name) => (name === 'u0' ? 4 : undefined),
     kernel: (address) => kernel.covering(address),
     ...changed,
   };
@@ -52,17 +53,17 @@ const pathText = (path: Path): string => {
   if (path.kind === 'port' || path.kind === 'unreachable') return path.kind;
   const more = path.kind === 'vxlan' ? `:${path.vni}:${path.udpPort}:${formatMac(path.mac)}` : '';
   const weight = path.weight === undefined ? '' : `*${path.weight}`;
-  const link = path.kind === 'direct' && path.interface !== undefined ? `%${path.interface}` : '';
+  const link = path.kind === 'direct' && path.interface !== 2 ? `%${path.interface}` : '';
   return `${path.kind} ${formatAddress(path.via)}${link}${more} ${path.mtu}${weight}`;
 };
 
 const from = (nextHop: string, more: Partial<LearnedPath> = {}): LearnedPath => ({
   nextHop: parseAddress(nextHop),
-  internal: true,
+  source: 'internal',
   ...more,
 });
 const router = (nextHop: string, more: Partial<LearnedPath> = {}) =>
-  from(nextHop, { internal: false, ...more });
+  from(nextHop, { source: 'external', ...more });
 
 const vxlan = (endpoint: string, vni: number, mac: string): Tunnel => ({
   type: TunnelType.vxlan,
@@ -121,7 +122,10 @@ it('without a tunnel: as this node does towards its own AS, directly towards a r
   expect(learn('fd00:2::/64', from('::ffff:192.0.2.2'))).toBe(
     'vxlan 192.0.2.2:4096:4789:02:57:c0:00:02:02 1450',
   );
-  expect(learn('10.5.0.0/24', router('fe80::1', { interface: 4 }))).toBe('direct fe80::1%4 1500');
+  expect(learn('10.5.0.0/24', router('fe80::1', { interface: 'u0' }))).toBe('direct fe80::1%4 1500');
+  expect(learn('10.5.0.0/24', router('fe80::1', { interface: 'u9' }))).toBe(
+    'fe80::1: there is no interface u9',
+  );
   expect(learn('10.6.0.0/24', from('fd00:77::2'))).toBe(
     'vxlan to fd00:77::2: this node has no such tunnel over IPv6',
   );

@@ -41,7 +41,7 @@ function network(
 const text = (resolution: Resolution): string =>
   'why' in resolution
     ? resolution.why
-    : `${resolution.vias.map((via) => `${formatAddress(via.address)}${via.interface ? `%${via.interface}` : ''}`)} at ${resolution.cost}`;
+    : `${resolution.vias.map((via) => `${formatAddress(via.address)}${via.interface === 2 ? '' : `%${via.interface}`}`)} at ${resolution.cost}`;
 
 const LINK = { '192.0.2.0/24': [hop(undefined)] };
 

@@ -1,0 +1,210 @@
+/**
+ * BGP in a node: the speaker's thread on one side, route table, underlay and kernel on the other. What the speaker learns
+ * becomes routes, what the node has is announced, next hops are resolved and watched.
+ *
+ *   speaker ▸ learned routes ▸ route table ▸ engine, kernel        configuration, pods ▸ announcements ▸ speaker
+ *           ◂ next hops      ◂ kernel's table, links, learned routes
+ */
+import type { Log } from '../../cni/host.ts';
+import type { Bgp, BgpEvents, ResolvedNextHop, RouteChange } from '../../routing/bgp/bgp.ts';
+import type { BgpSettings } from '../../routing/bgp/settings.ts';
+import { LearnedRoutes, type LearnedSurroundings } from '../../routing/learned.ts';
+import { isResolved, nextHopKey } from '../../routing/next-hops.ts';
+import type { RouteTable } from '../../routing/route-table.ts';
+import { type Address, addressEquals } from '../../wire/address.ts';
+import { formatPrefix, type Prefix } from '../../wire/prefix.ts';
+import type { NodeConfig } from '../config/node-config.ts';
+import { surroundings } from '../fabric.ts';
+import { openKernelWays } from '../kernel-ways.ts';
+import type { Underlay } from '../underlay.ts';
+import { announcements } from './announcements.ts';
+import { bgpSettings } from './settings.ts';
+import { readSnapshot, removeSnapshot, writeSnapshot } from './snapshot.ts';
+
+export interface BgpStart {
+  readonly settings: BgpSettings;
+  readonly events: BgpEvents;
+  /** The node went on forwarding for its peers while it was away (RFC 4724). */
+  readonly restarting: boolean;
+}
+
+export interface BgpNodeOptions {
+  readonly config: NodeConfig;
+  readonly underlay: Underlay;
+  readonly table: RouteTable;
+  /** Changes inside are carried to engine and kernel together. */
+  batch(work: () => void): void;
+  /** Pods that are attached now. */
+  pods(): number;
+  readonly log: Log;
+  onFailure(error: Error): void;
+  start(options: BgpStart): Bgp;
+  /** Every peer has told what it knows, or has had its time: what an earlier daemon left and none confirmed may go. */
+  onInitialRoutes(): void;
+}
+
+export interface BgpNode {
+  readonly bgp: Bgp;
+  readonly learned: LearnedRoutes;
+  /** Resolves when the peers have told all they know, or after `patience` milliseconds. */
+  initialRoutes(patience: number): Promise<void>;
+  /** Rejects, with nothing changed, what cannot be. */
+  apply(config: NodeConfig): Promise<void>;
+  /** What the underlay is has changed. */
+  refresh(): void;
+  /** Tells peers what there is now. Cheap when they know. */
+  announce(): void;
+  /** @param restart peers are to keep what they know of this node */
+  stop(restart: boolean): Promise<void>;
+}
+
+/** A route that the engine has no room for is logged so often at most, milliseconds. */
+const COMPLAINT_INTERVAL = 10_000;
+
+export function openBgpNode(options: BgpNodeOptions): BgpNode {
+  const { table, underlay, log } = options;
+  let config = options.config;
+  const own = () => underlay.addresses.map(({ address }) => address);
+  const ways = openKernelWays(() => reconsider());
+  const world = (): LearnedSurroundings => ({
+    ...surroundings(config, underlay),
+    sends: (encap, family) =>
+      config.encap.receive.includes(encap) && own().some((address) => address.family === family),
+    isOwn: (address) => own().some((each) => addressEquals(each, address)),
+    interfaceIndex: ways.interfaceIndex,
+    kernel: ways.covering,
+  });
+  const learned = new LearnedRoutes(table, world(), complaints(log));
+  const earlier = readSnapshot(config.state, config.bgp?.gracefulRestart.restartTime ?? 0);
+  if (earlier) {
+    log.info({ routes: earlier.length }, 'learned routes of before are used until peers have told theirs');
+    options.batch(() => learned.update(earlier));
+  }
+  const unconfirmed = new Map<string, Prefix>(
+    earlier?.map(({ prefix }) => [formatPrefix(prefix), prefix] as const),
+  );
+
+  /** Next hops that the speaker asks for, and what it was told last. */
+  const wanted = new Map<string, { readonly address: Address; told: number | null | undefined }>();
+  const tell = () => {
+    const news: ResolvedNextHop[] = [];
+    for (const entry of wanted.values()) {
+      const resolution = learned.resolve({ address: entry.address });
+      const cost = isResolved(resolution) ? resolution.cost : null;
+      if (cost === entry.told) continue;
+      entry.told = cost;
+      news.push({ address: entry.address, cost });
+    }
+    if (news.length > 0) bgp.nextHops(news);
+  };
+  const reconsider = () => {
+    options.batch(() => learned.refresh(world()));
+    tell();
+  };
+
+  let finish = () => {};
+  const initial = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const initialDone = () => {
+    if (unconfirmed.size > 0) {
+      log.info({ routes: unconfirmed.size }, 'learned routes of before that no peer has told again are gone');
+      const gone = [...unconfirmed.values()].map((prefix) => ({ prefix, paths: [] }));
+      unconfirmed.clear();
+      options.batch(() => learned.update(gone));
+    }
+    options.onInitialRoutes();
+    finish();
+  };
+
+  const events: BgpEvents = {
+    onRoutes(batch: readonly RouteChange[]) {
+      for (const { prefix } of unconfirmed.size > 0 ? batch : []) unconfirmed.delete(formatPrefix(prefix));
+      let carries = false;
+      options.batch(() => {
+        carries = learned.update(batch);
+      });
+      if (carries) tell();
+    },
+    onInitialRoutes: initialDone,
+    onNextHops({ added, removed }) {
+      for (const address of removed) wanted.delete(nextHopKey({ address }));
+      for (const address of added) wanted.set(nextHopKey({ address }), { address, told: undefined });
+      tell();
+    },
+    onPeer(event) {
+      const { peer, up, why } = event;
+      if (up) log.info({ peer }, 'BGP: the session is established');
+      else log.warn({ peer, why }, 'BGP: the session has ended');
+    },
+    onLog: (level, fields, text) => log[level === 'debug' ? 'info' : level](fields, `BGP: ${text}`),
+    onFailure: options.onFailure,
+  };
+  const settings = () => {
+    if (!config.bgp) throw new Error('BGP is not configured');
+    return bgpSettings(config.bgp, own());
+  };
+  const bgp = options.start({ settings: settings(), events, restarting: earlier !== undefined });
+  let announced = '';
+  const announce = () => {
+    const facts = {
+      underlay: own(),
+      pods: options.pods(),
+      hasRoute: (prefix: Prefix) => table.get(prefix) !== undefined,
+    };
+    const routes = announcements(config, facts);
+    const signature = JSON.stringify(routes);
+    if (signature === announced) return;
+    announced = signature;
+    bgp.originate(routes);
+  };
+  announce();
+  removeSnapshot(config.state);
+
+  return {
+    bgp,
+    learned,
+    initialRoutes(patience) {
+      let timer: NodeJS.Timeout | undefined;
+      const bound = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, patience);
+      });
+      return Promise.race([initial, bound]).finally(() => clearTimeout(timer));
+    },
+    async apply(next) {
+      const before = config;
+      config = next;
+      try {
+        await bgp.apply(settings());
+      } catch (error) {
+        config = before;
+        throw error;
+      }
+      reconsider();
+      announce();
+    },
+    refresh() {
+      reconsider();
+      announce();
+    },
+    announce,
+    async stop(restart) {
+      ways.close();
+      if (restart) writeSnapshot(config.state, learned);
+      await bgp.stop({ restart });
+    },
+  };
+}
+
+/** One line for many. */
+function complaints(log: Log): (prefix: Prefix, error: unknown) => void {
+  let silentUntil = 0;
+  let unsaid = 0;
+  return (prefix, error) => {
+    unsaid++;
+    if (performance.now() < silentUntil) return;
+    silentUntil = performance.now() + COMPLAINT_INTERVAL;
+    log.error({ err: error, prefix: formatPrefix(prefix), routes: unsaid }, 'learned routes are not in use');
+    unsaid = 0;
+  };
+}
