@@ -49,6 +49,11 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: async () => (await import('./tunnels.ts')).tunnelsCommand(),
   },
   {
+    name: 'bgp',
+    summary: 'BGP peers, their routes, and why a route is used',
+    load: async () => (await import('./bgp.ts')).bgpCommand(),
+  },
+  {
     name: 'ipam',
     summary: 'addresses of pods: who has which, whether they are still there',
     load: async () => (await import('./ipam.ts')).ipamCommand(),
@@ -81,7 +86,7 @@ export const catalogue: readonly CatalogueEntry[] = [
 ];
 
 /** Names that are taken for commands of later versions. */
-export const later: readonly string[] = ['bgp', 'capture', 'top', 'doctor'];
+export const later: readonly string[] = ['capture', 'top', 'doctor'];
 
 /**
  * A command of a folder that stands on the service, which therefore does not import it (bench may be imported by nothing):

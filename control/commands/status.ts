@@ -31,15 +31,17 @@ function statusText(status: Status): string {
       `${host.interface} ${host.ips.join(' ')}${host.natOutgoing ? ', masquerades what leaves the fabric' : ''}`,
     ],
     ['routes', status.routes],
-    [
-      'bgp',
-      status.bgp.peers === 0
-        ? 'no peers'
-        : `${status.bgp.established} of ${status.bgp.peers} peers established`,
-    ],
+    ['bgp', bgpText(status.bgp)],
     ['offload', off.length === 0 ? 'all on' : 'on, except'],
     ...off.map(([name, { why }]): [string, string] => ['', `${name}${why ? ` (${why})` : ''}`]),
     ['config', status.config],
     ['state', status.state],
   ]);
+}
+
+function bgpText({ asn, peers, established, learned, unusable }: Status['bgp']): string {
+  if (asn === undefined) return 'not configured';
+  const sessions = peers === 0 ? 'no peers' : `${established} of ${peers} peers established`;
+  const lost = unusable === 0 ? '' : `, ${unusable} of them cannot be used (weft routes)`;
+  return `AS ${asn}, ${sessions}, ${learned} prefixes learned${lost}`;
 }

@@ -141,7 +141,7 @@ describe('reading commands', () => {
       offload: { checksum: { on: true } },
       vtep: { address: '192.168.77.1', mac: '02:57:c0:a8:4d:01', vni: 4096, port: 4789 },
       pods: 1,
-      bgp: { peers: 0, established: 0 },
+      bgp: { peers: 0, established: 0, learned: 0, unusable: 0 },
     });
     const { stdout } = await daemon.weft('status');
     expect(stdout).toMatch(/^node {6}node-a\nversion {3}\d/);
@@ -291,7 +291,7 @@ describe('the command line', () => {
   const wrong: [string[], RegExp][] = [
     [['stats'], /^weft: unknown command 'stats'; did you mean 'status'\?$/],
     [['xyzzy'], /^weft: unknown command 'xyzzy'; weft --help lists the commands$/],
-    [['bgp', 'routes'], /^weft: this version of weft does not have 'bgp'$/],
+    [['capture', 'x'], /^weft: this version of weft does not have 'capture'$/],
     [['status', '--jsno'], /unknown option '--jsno'.*--json/],
     [['status', 'now'], /too many arguments/],
     [['--nonsense'], /unknown option '--nonsense'/],

@@ -120,7 +120,7 @@ describe('startNode', () => {
       },
       pods: 0,
       routes: 6,
-      bgp: { peers: 0, established: 0 },
+      bgp: { peers: 0, established: 0, learned: 0, unusable: 0 },
       mtu: 1450,
       host: { interface: 'weft0', ips: ['10.244.1.1', 'fd00:244:1::1'], natOutgoing: true },
     });
