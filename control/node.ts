@@ -21,6 +21,7 @@ import { AttachmentStore } from '../cni/store.ts';
 import { closeUnderlay, openUnderlay as openUnderlaySockets, probeUdp } from '../engine/device/underlay.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { Bgp } from '../routing/bgp/bgp.ts';
+import { startBgp } from '../routing/bgp/spawn.ts';
 import { openRtnetlink } from '../sys/rtnetlink.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
 import { vtepMac } from '../wire/mac.ts';
@@ -184,7 +185,8 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     pods: () => attachments.list().length,
     log,
     onFailure: context.onFailure,
-    start: context.startBgp ?? noSpeaker,
+    start:
+      context.startBgp ?? (({ settings, events, restarting }) => startBgp(settings, events, { restarting })),
     // What an earlier daemon had learned goes on leading there until peers have told what is so now.
     onInitialRoutes: () => kernel.removeStale(),
   });
@@ -239,10 +241,6 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     config = next;
   };
   return { service, reload, stop: () => cleanup.run() };
-}
-
-function noSpeaker(): never {
-  throw new WeftError('unsupported', "bgp: this version has no speaker; remove the section 'bgp'");
 }
 
 /** What two nodes of one network namespace cannot share though the kernel would let them. */

@@ -4,7 +4,7 @@
  * its option unless said otherwise.
  */
 
-export const SocketLevel = { ip: 0, socket: 1, udp: 17, ipv6: 41, netlink: 270 } as const;
+export const SocketLevel = { ip: 0, socket: 1, tcp: 6, udp: 17, ipv6: 41, netlink: 270 } as const;
 
 /** Level `socket`. */
 export const SocketOption = {
@@ -51,6 +51,7 @@ export const IpOption = {
 /** Level `ipv6`. */
 export const Ipv6Option = {
   unicastHops: 16,
+  multicastHops: 18,
   mtuDiscover: 23,
   mtu: 24,
   receiveError: 25,
@@ -66,6 +67,13 @@ export const Ipv6Option = {
   /** Also the control message, to send and received (int). */
   tclass: 67,
   minimumHopLimit: 73,
+} as const;
+
+/** Level `tcp`. */
+export const TcpOption = {
+  /** A key for one address (RFC 2385), and the same for all addresses of a prefix. */
+  md5Signature: 14,
+  md5SignatureExtended: 32,
 } as const;
 
 /** Level `udp`. */

@@ -64,8 +64,8 @@ const localAsnOf = (speaker: Speaker, { localAsn }: PeerSettings): number => loc
 
 const unicast = (family: Family): AfiSafi => ({ afi: afiOf(family), safi: Safi.unicast });
 
-/** Ours. */
-export const openFor = (speaker: Speaker, settings: PeerSettings): Open => {
+/** Ours. @param returning we have had a session with this peer before, and have gone on forwarding since */
+export const openFor = (speaker: Speaker, settings: PeerSettings, returning: boolean): Open => {
   const { families, addPath, role } = settings;
   const asn = localAsnOf(speaker, settings);
   const all = families.map(unicast);
@@ -86,13 +86,17 @@ export const openFor = (speaker: Speaker, settings: PeerSettings): Open => {
   if (addPath !== 'off') {
     capabilities.push({ kind: 'addPath', families: all.map((one) => ({ ...one, mode: AddPath[addPath] })) });
   }
-  if (settings.gracefulRestart) capabilities.push(...restartCapabilities(speaker, all));
+  if (settings.gracefulRestart) capabilities.push(...restartCapabilities(speaker, all, returning));
   return { asn, holdTime: settings.holdTime, routerId: speaker.routerId, capabilities };
 };
 
-const restartCapabilities = ({ gracefulRestart, restarting }: Speaker, all: AfiSafi[]): Capability[] => {
+const restartCapabilities = (
+  { gracefulRestart, restarting }: Speaker,
+  all: AfiSafi[],
+  returning: boolean,
+): Capability[] => {
   const { restartTime, longLivedTime } = gracefulRestart;
-  const families = all.map((family) => ({ ...family, forwarding: restarting }));
+  const families = all.map((family) => ({ ...family, forwarding: restarting || returning }));
   const capabilities: Capability[] = [
     { kind: 'gracefulRestart', restarting, notifications: true, restartTime, families },
   ];

@@ -150,7 +150,7 @@ export class Session {
         this.#ends.delete(connection);
         io.close(connection);
       },
-      open: () => ({ kind: 'open', open: openFor(speaker, settings) }),
+      open: () => ({ kind: 'open', open: openFor(speaker, settings, this.counters.sessions > 0) }),
       onOpen: (connection, { open }, now) => this.#onOpen(connection, open, now),
       onMessage: (connection, received, now) => this.#onMessage(connection, received, now),
       onUp: (connection, now) => this.#onUp(connection, now),

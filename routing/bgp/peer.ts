@@ -1,0 +1,219 @@
+/**
+ * A peer of the running speaker: its session and sockets, joined to the RIB. What happens between peers is the speaker's.
+ */
+import { type Address, formatAddress } from '../../wire/address.ts';
+import type { RibPeer } from '../rib/peer.ts';
+import type { Rib } from '../rib/rib.ts';
+import type { BgpEvents, PeerView } from './bgp.ts';
+import { Cease, ErrorCode, type SessionError, sessionError } from './codec/errors.ts';
+import { afiOf, type Family, Safi } from './codec/family.ts';
+import { RefreshSubtype } from './codec/message.ts';
+import { endOfRibOf, type ReceivedUpdate } from './codec/update.ts';
+import type { Agreement, Speaker } from './negotiate.ts';
+import { describePeer } from './peer-view.ts';
+import { type Ends, type Input, Session, type SessionIo, type SessionSink } from './session.ts';
+import type { PeerSettings } from './settings.ts';
+
+/** What all peers of a speaker share. */
+export interface PeerContext {
+  readonly speaker: Speaker;
+  readonly rib: Rib;
+  readonly events: BgpEvents;
+  /** Milliseconds, never set back. */
+  now(): number;
+  /** Makes the connections of a session. */
+  sockets(peer: Peer): Pick<SessionIo, 'connect' | 'write' | 'close'>;
+  random(): number;
+  onUp(peer: Peer): void;
+  onEndOfRib(peer: Peer, family: Family): void;
+  /** Something was done that others may have to send for, or wait for. */
+  onHandled(peer: Peer): void;
+}
+
+export class Peer {
+  readonly name: string;
+  readonly session: Session;
+  /** Configured one that it came by: of dynamic peers. */
+  readonly template: string | undefined;
+  settings: PeerSettings;
+  /** Where it is; undefined: an interface on which no speaker has shown itself. */
+  address: Address | undefined;
+  /** Families whose End-of-RIB has come in this session. */
+  readonly told = new Set<Family>();
+  readonly #context: PeerContext;
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+
+  constructor(context: PeerContext, settings: PeerSettings, template?: string) {
+    this.#context = context;
+    this.name = settings.name;
+    this.settings = settings;
+    this.template = template;
+    if (settings.endpoint.kind === 'address') this.address = settings.endpoint.address;
+    const sockets = context.sockets(this);
+    const io: SessionIo = {
+      connect: (connection) => sockets.connect(connection),
+      write: (connection, bytes) => sockets.write(connection, bytes),
+      close: (connection) => sockets.close(connection),
+      wake: (at) => this.#wake(at),
+      random: () => context.random(),
+    };
+    this.session = new Session(context.speaker, settings, io, this.#sink());
+  }
+
+  get isUp(): boolean {
+    return this.session.state === 'established';
+  }
+
+  handle(input: Input): void {
+    this.session.handle(input, this.#context.now());
+    this.#context.onHandled(this);
+  }
+
+  /** Ends the session and, with `hold`, stays away. */
+  reset(subcode: number, why: string, hold?: number): void {
+    const error = sessionError(ErrorCode.cease, subcode, why);
+    this.handle({ kind: 'reset', error, ...(hold !== undefined && { hold }) });
+  }
+
+  /** Asks for everything again (RFC 2918). False: it cannot be asked. */
+  askAgain(): boolean {
+    const { agreement } = this.session;
+    if (agreement?.routeRefresh !== true) return false;
+    const messages = agreement.families.map((family) => ({
+      kind: 'routeRefresh' as const,
+      refresh: { afi: afiOf(family), safi: Safi.unicast, subtype: RefreshSubtype.request },
+    }));
+    this.handle({ kind: 'send', messages });
+    return true;
+  }
+
+  /** No more of it: timers, connections. */
+  dispose(): void {
+    this.handle({ kind: 'leave' });
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+  }
+
+  view(): PeerView {
+    const { rib, speaker } = this.#context;
+    const counts = this.isUp ? rib.counts(this.name) : { received: 0, accepted: 0, advertised: 0 };
+    return describePeer(this, counts, speaker, this.#context.now());
+  }
+
+  #wake(at: number): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    const tick = (): void => this.handle({ kind: 'tick' });
+    const wait = at - this.#context.now();
+    if (wait <= 0) this.#immediate = setImmediate(tick);
+    else if (wait < Number.POSITIVE_INFINITY) this.#timer = setTimeout(tick, Math.ceil(wait));
+  }
+
+  #sink(): SessionSink {
+    const { rib, events } = this.#context;
+    return {
+      up: (agreement, ends) => this.#up(agreement, ends),
+      down: (why, retain) => {
+        rib.peerDown(this.name, this.#context.now(), retain);
+        events.onPeer({ ...this.#event(), up: false, why });
+        events.onLog('warn', { peer: this.name, why, kept: retain?.families ?? [] }, 'a BGP session ended');
+      },
+      update: (received) => this.#update(received),
+      refresh: (family, subtype) => {
+        if (subtype === RefreshSubtype.request) rib.resend(this.name, family);
+        else if (subtype === RefreshSubtype.begin) rib.beginRefresh(this.name, family, this.#context.now());
+        else if (subtype === RefreshSubtype.end) rib.endRefresh(this.name, family);
+      },
+      take: (maxBytes) => rib.take(this.name, maxBytes),
+      pending: () => rib.hasPending(this.name),
+    };
+  }
+
+  #up(agreement: Agreement, ends: Ends): void {
+    const { rib, events } = this.#context;
+    this.told.clear();
+    rib.peerUp(this.#ribPeer(agreement, ends), this.#context.now(), agreement.restart?.forwarding ?? []);
+    events.onPeer({ ...this.#event(ends), up: true });
+    const { asn, families, holdTime } = agreement;
+    events.onLog('info', { peer: this.name, asn, families, holdTime }, 'a BGP session is established');
+    this.#context.onUp(this);
+  }
+
+  #update(received: ReceivedUpdate): { error: SessionError; hold: number } | undefined {
+    const { rib, events } = this.#context;
+    for (const { type, why } of received.errors) {
+      events.onLog('warn', { peer: this.name, attribute: type, why }, 'a BGP UPDATE is not as it should be');
+    }
+    const family = received.errors.length === 0 ? endOfRibOf(received.update) : undefined;
+    if (family !== undefined) {
+      rib.endOfRib(this.name, family);
+      this.told.add(family);
+      this.#context.onEndOfRib(this, family);
+      return undefined;
+    }
+    const { exceeded, warning } = rib.receive(this.name, received);
+    if (warning !== undefined) {
+      events.onLog(
+        'warn',
+        { peer: this.name, ...warning },
+        'a BGP peer nears the number of routes it may send',
+      );
+    }
+    if (exceeded === undefined) return undefined;
+    const { limit } = exceeded;
+    const data = new Uint8Array(7);
+    const view = new DataView(data.buffer);
+    view.setUint16(0, afiOf(exceeded.family));
+    view.setUint8(2, Safi.unicast);
+    view.setUint32(3, limit);
+    const after = this.settings.maxPrefixRestart;
+    const next = after > 0 ? `; tried again in ${after} s` : `; 'clear' it to try again`;
+    const why = `the peer sent more than ${limit} IPv${exceeded.family} routes (maxPrefixes)${next}`;
+    const error = sessionError(ErrorCode.cease, Cease.maximumPrefixes, why, data);
+    return { error, hold: after > 0 ? after : -1 };
+  }
+
+  #event(ends: Ends | undefined = this.session.ends) {
+    return {
+      peer: this.name,
+      address: this.address as Address,
+      ...(ends !== undefined && { localAddress: ends.local }),
+      ...(ends?.interface !== undefined && { interface: ends.interface }),
+    };
+  }
+
+  #ribPeer(agreement: Agreement, ends: Ends): RibPeer {
+    const { settings } = this;
+    const { asn, localAsn, source, routerId, families, sending, extendedNextHop, enhancedRefresh } =
+      agreement;
+    const { restart, role } = agreement;
+    const isLinked = settings.multihop === 1 || source === 'internal';
+    return {
+      name: this.name,
+      address: ends.remote,
+      asn,
+      localAsn,
+      source,
+      routerId,
+      localAddress: ends.local,
+      ...(ends.linkLocal !== undefined && { localLinkLocal: ends.linkLocal }),
+      nextHops: { ...ends.addresses, ...settings.nextHops },
+      ...(isLinked && ends.link !== undefined && { link: ends.link }),
+      families,
+      coding: sending,
+      extendedNextHop,
+      enhancedRefresh,
+      longLived: restart !== undefined && Object.keys(restart.longLived).length > 0,
+      client: settings.client,
+      ...(role !== undefined && { role }),
+      options: settings.options,
+      ...(settings.import !== undefined && { import: settings.import }),
+      ...(settings.export !== undefined && { export: settings.export }),
+    };
+  }
+}
+
+/** 'tor-10.0.0.7' */
+export const dynamicName = (template: string, address: Address): string =>
+  `${template}-${formatAddress(address)}`;
