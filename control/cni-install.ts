@@ -74,7 +74,14 @@ function conflist({ name, socket }: Network): object {
       {
         type: PLUGIN,
         socket,
-        capabilities: { ips: true, mac: true, dns: true, ipRanges: true, portMappings: true },
+        capabilities: {
+          ips: true,
+          mac: true,
+          dns: true,
+          ipRanges: true,
+          bandwidth: true,
+          portMappings: true,
+        },
       },
     ],
   };

@@ -15,10 +15,13 @@ export class Namespace {
   readonly name: string;
   /** Path by which it can be entered. */
   readonly path: string;
+  /** What a command is run with to be inside. */
+  readonly #enter: readonly string[];
 
-  private constructor(name: string) {
+  private constructor(name: string, mounts?: string) {
     this.name = name;
     this.path = `/run/netns/${name}`;
+    this.#enter = [`--net=${this.path}`, ...(mounts === undefined ? [] : [`--mount=${mounts}`]), '--'];
   }
 
   /** Makes it, with its loopback up. */
@@ -34,6 +37,11 @@ export class Namespace {
     return new Namespace(name);
   }
 
+  /** The same, with mounts of its own for what runs inside. @param mounts path by which they can be entered */
+  withMounts(mounts: string): Namespace {
+    return new Namespace(this.name, mounts);
+  }
+
   /** Runs `ip` inside; the words are separated by spaces. @throws Error with what ip says */
   ip(command: string): string {
     return execFileSync('ip', ['-n', this.name, ...command.split(' ')], { encoding: 'utf8', stdio: 'pipe' });
@@ -41,7 +49,7 @@ export class Namespace {
 
   /** Runs a command inside and returns what it prints on stdout. @throws Error with what it says on stderr */
   run(command: string, ...args: string[]): string {
-    return execFileSync('nsenter', [`--net=${this.path}`, command, ...args], {
+    return execFileSync('nsenter', [...this.#enter, command, ...args], {
       encoding: 'utf8',
       stdio: 'pipe',
       maxBuffer: MOST_OUTPUT,
@@ -50,7 +58,7 @@ export class Namespace {
 
   /** The same without waiting; rejects when it fails or takes longer than `timeout` milliseconds. */
   async runLater(command: string, args: readonly string[], timeout = 60_000): Promise<string> {
-    const { stdout } = await execute('nsenter', [`--net=${this.path}`, command, ...args], {
+    const { stdout } = await execute('nsenter', [...this.#enter, command, ...args], {
       encoding: 'utf8',
       timeout,
       killSignal: 'SIGKILL',
@@ -61,7 +69,7 @@ export class Namespace {
 
   /** Starts a command inside; its process id is that of the command itself. */
   start(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    return spawn('nsenter', [`--net=${this.path}`, '--', command, ...args], options);
+    return spawn('nsenter', [...this.#enter, command, ...args], options);
   }
 
   /** Sets, say, net.ipv4.ip_forward. */
