@@ -36,7 +36,7 @@ import { openKernelRoutes } from './kernel-routes.ts';
 import { Nat } from './nat.ts';
 import { createNodeService } from './node-service.ts';
 import { decideOffloads, gsoLimits, type Offloads } from './offload.ts';
-import { checkPrivileges, checkTun, claim } from './preflight.ts';
+import { checkCpus, checkPrivileges, checkTun, claim } from './preflight.ts';
 import { refuseRestartOnly } from './reload.ts';
 import type { RunningNode } from './service.ts';
 import { setSysctl } from './sysctl.ts';
@@ -101,6 +101,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
 
   checkPrivileges();
   checkTun();
+  checkCpus(config.engine.cpus);
   const underlay = openUnderlay({ addresses: config.node.address, hostInterface });
   cleanup.add(() => underlay.close());
   cleanup.add(await claim(exclusive(config, underlay)));
@@ -293,7 +294,8 @@ function localToo(nat: Nat, hostInterface: string, log: Log): PodForwards {
 }
 
 function workerCount({ engine }: NodeConfig): number {
-  return engine.workers === 'auto' ? Math.min(availableParallelism(), MOST_WORKERS) : engine.workers;
+  if (engine.workers !== 'auto') return engine.workers;
+  return Math.min(engine.cpus.length || availableParallelism(), MOST_WORKERS);
 }
 
 interface EngineSurroundings {
@@ -376,6 +378,7 @@ function engineOptions(
     join: offloads.join,
     router: { ...(router4 && { v4: router4.words[0] }), ...(router6 && { v6: router6.words }) },
     busyPollMs: busyPollMicroseconds(config.engine) / 1000,
+    cpus: config.engine.cpus,
     onFailure: context.onFailure,
   };
 }

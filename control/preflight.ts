@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { allowedCpus } from '../sys/cpus.ts';
 import { tunFeatures } from '../sys/tun.ts';
 import { WeftError } from './errors.ts';
 
@@ -29,6 +30,17 @@ export function checkTun(): void {
   throw new WeftError(
     'unsupported',
     'the TUN driver of this kernel has no multiple queues or no vnet header; weft needs Linux 5.4 or later',
+  );
+}
+
+/** @param cpus that workers are to stay on */
+export function checkCpus(cpus: readonly number[], allowed = allowedCpus()): void {
+  const absent = cpus.filter((cpu) => !allowed.includes(cpu));
+  if (absent.length === 0) return;
+  throw new WeftError(
+    'config',
+    `engine.cpus: ${absent.join(', ')} is not among the processors that this process may use (${allowed.join(', ')}): ` +
+      'name others, or start weft with more (systemd: CPUAffinity=, containers: --cpuset-cpus)',
   );
 }
 

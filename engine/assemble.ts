@@ -39,6 +39,8 @@ export interface WorkerSetup {
   readonly router: RouterAddresses;
   /** Milliseconds that a worker looks for packets before it sleeps (busy-poll.ts). */
   readonly busyPollMs: number;
+  /** The processor that the worker stays on; undefined: the scheduler's choice. */
+  readonly cpu: number | undefined;
 }
 
 export interface Clock {

@@ -61,6 +61,8 @@ export interface EngineOptions {
   readonly router: RouterAddresses;
   /** Milliseconds that a worker looks for packets before it sleeps (busy-poll.ts). */
   readonly busyPollMs: number;
+  /** Processors that workers stay on, dealt in turn; none: the scheduler's choice. */
+  readonly cpus: readonly number[];
   /** A worker thread ended although nobody asked it to. */
   readonly onFailure: (error: Error) => void;
 }
@@ -95,11 +97,12 @@ export class Engine {
     this.#paths = new PathRegistry(this.#tables, lookup, options.vni, nextEpoch);
     this.#explainer = new Explainer(this.#tables, tunnelsWithSockets(this.#sockets[0]));
     this.#setups = this.#sockets.map((sockets, worker) => {
-      const { underlay, vni, onFailure, ...rest } = options;
+      const { underlay, vni, onFailure, cpus, ...rest } = options;
       const setup = {
         ...rest,
         ...sockets,
         worker,
+        cpu: cpus[worker % cpus.length],
         tables: buffers,
         pollSet: createPollSet(),
         wake: createWake(),

@@ -5,6 +5,7 @@ import { workerData } from 'node:worker_threads';
 import { assembleForwarder, type WorkerSetup } from './assemble.ts';
 import { BusyPoll } from './busy-poll.ts';
 import { markDead } from './counting.ts';
+import { pinThread } from './device/affinity.ts';
 import { Errno } from './device/io.ts';
 import { addressOf, createKernelIo } from './device/kernel-io.ts';
 import { Poller, Source, tagId, tagSource } from './device/poller.ts';
@@ -17,6 +18,7 @@ import * as ports from './tables/ports.ts';
 const WAIT_MS = 100;
 
 const run = (setup: WorkerSetup): void => {
+  if (setup.cpu !== undefined) pinThread(setup.cpu);
   const tables = openTables(setup.tables);
   const counters = tables.counters[setup.worker];
   const forwarder = assembleForwarder(setup, tables, createKernelIo(), addressOf);

@@ -56,6 +56,8 @@ interface Libc {
   setns(fd: number, type: number): number;
   unshare(flags: number): number;
   if_nametoindex(name: string): number;
+  /** `pid` 0 is the calling thread; `length` of the mask in bytes. */
+  sched_setaffinity(pid: number, length: number, mask: Pointer): number;
 }
 
 function load(): Libc {
@@ -107,6 +109,7 @@ function load(): Libc {
     setns: f('int setns(int fd, int type)'),
     unshare: f('int unshare(int flags)'),
     if_nametoindex: f('unsigned int if_nametoindex(const char *name)'),
+    sched_setaffinity: f('int sched_setaffinity(int pid, size_t length, void *mask)'),
   };
 }
 

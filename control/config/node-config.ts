@@ -30,6 +30,8 @@ export interface NodeConfig {
   };
   readonly engine: {
     readonly workers: number | 'auto';
+    /** Processors that workers stay on, dealt in turn; none: the scheduler's choice. */
+    readonly cpus: readonly number[];
     /** What may be used; each is probed as well. */
     readonly offload: OffloadConfig;
     /** Sending sockets a worker: a power of two, 1..64. */

@@ -60,6 +60,7 @@ export const configSchema: z.ZodType<NodeConfig> = section({
   }),
   engine: withDefaults({
     workers: value(kind.orAuto(kind.integer(1, Limits.workers)), 'auto'),
+    cpus: list(value(kind.integer(0, 8191)), 'numbers of processors, such as [2, 3]').default([]),
     offload: z.preprocess(spellOut, offloadSection).prefault('auto'),
     sourcePorts: value(kind.powerOfTwo(64), 8),
     busyPoll: value(kind.orAuto(kind.integer(0, 1000)), 'auto'),

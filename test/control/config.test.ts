@@ -46,6 +46,7 @@ test('an empty file is the defaults of the documentation', () => {
       },
       sourcePorts: 8,
       busyPoll: 'auto',
+      cpus: [],
     },
     host: { interface: 'weft0', natOutgoing: true },
     routes: [],
@@ -71,6 +72,7 @@ engine:
   offload: { udpGro: false }
   sourcePorts: 16
   busyPoll: 30
+  cpus: [0, 1]
 host:
   interface: weft1
   natOutgoing: false
@@ -106,6 +108,7 @@ test('every key of the documentation is read', () => {
     offload: { udpGro: false, checksum: true },
     sourcePorts: 16,
     busyPoll: 30,
+    cpus: [0, 1],
   });
   expect(config.host).toEqual({ interface: 'weft1', natOutgoing: false });
   const [first, second] = config.routes;
@@ -314,6 +317,7 @@ const WRONG: readonly [text: string, path: string, says: string][] = [
   ['engine: { offload: on }', 'engine.offload', "expected 'auto' or 'off' or keys (checksum"],
   ['engine: { offload: { tso: true } }', 'engine.offload.tso', 'unknown key'],
   ['engine: { offload: { checksum: yes } }', 'engine.offload.checksum', 'expected true or false'],
+  ['engine: { cpus: [first] }', 'engine.cpus[0]', "found 'first'"],
   ['engine: { busyPoll: 1001 }', 'engine.busyPoll', '0 to 1000'],
   ['engine: { sourcePorts: 12 }', 'engine.sourcePorts', 'a power of two from 1 to 64'],
   ['engine: { sourcePorts: 128 }', 'engine.sourcePorts', 'found 128'],

@@ -84,6 +84,7 @@ export class MemoryNode {
       mac6: vtepMac(address6),
       segment: options.segment ?? true,
       busyPollMs: 0,
+      cpu: undefined,
       join: { joinTcp: join, joinUdp: join },
       router,
     };

@@ -20,6 +20,7 @@ export function nodeConfig(state: string, changed: Partial<NodeConfig> = {}): No
       },
       sourcePorts: 4,
       busyPoll: 0,
+      cpus: [],
     },
     host: { interface: 'weft0', natOutgoing: true },
     routes: [],

@@ -1,0 +1,2 @@
+/** On which processor a worker runs, for who has processors to keep for it. */
+export { pinThread } from '../../sys/cpus.ts';
