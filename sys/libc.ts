@@ -50,6 +50,14 @@ interface Libc {
   getsockopt(fd: number, level: number, name: number, value: Pointer, length: Pointer): number;
   send(fd: number, data: Pointer, length: number, flags: number): number;
   recv(fd: number, data: Pointer, length: number, flags: number): number;
+  sendto(
+    fd: number,
+    data: Pointer,
+    length: number,
+    flags: number,
+    sockaddr: Pointer,
+    addressLength: number,
+  ): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Pointer): number;
   eventfd(initial: number, flags: number): number;
@@ -58,6 +66,8 @@ interface Libc {
   if_nametoindex(name: string): number;
   /** `pid` 0 is the calling thread; `length` of the mask in bytes. */
   sched_setaffinity(pid: number, length: number, mask: Pointer): number;
+  /** `which` 0 and `who` 0: of this thread, as Linux has it. */
+  setpriority(which: number, who: number, nice: number): number;
 }
 
 function load(): Libc {
@@ -103,6 +113,9 @@ function load(): Libc {
     getsockopt: f('int getsockopt(int fd, int level, int name, void *value, void *length)'),
     send: f('long send(int fd, void *data, size_t length, int flags)'),
     recv: f('long recv(int fd, void *data, size_t length, int flags)'),
+    sendto: f(
+      'long sendto(int fd, void *data, size_t length, int flags, void *sockaddr, unsigned int addressLength)',
+    ),
     epoll_create1: f('int epoll_create1(int flags)'),
     epoll_ctl: f('int epoll_ctl(int epoll, int operation, int fd, void *event)'),
     eventfd: f('int eventfd(unsigned int initial, int flags)'),
@@ -110,6 +123,7 @@ function load(): Libc {
     unshare: f('int unshare(int flags)'),
     if_nametoindex: f('unsigned int if_nametoindex(const char *name)'),
     sched_setaffinity: f('int sched_setaffinity(int pid, size_t length, void *mask)'),
+    setpriority: f('int setpriority(int which, unsigned int who, int nice)'),
   };
 }
 

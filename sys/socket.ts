@@ -34,6 +34,8 @@ export interface SocketOptions {
   readonly device?: string;
   /** Receive TTL/hop limit of what is sent, 1 to 255. */
   readonly ttl?: number;
+  /** Type of service or traffic class of what is sent. */
+  readonly tos?: number;
   /** `MtuDiscover`: what to do about DF and the path MTU. */
   readonly mtuDiscover?: number;
   /** Deliver the TOS or traffic class as control message (IP_TOS / IPV6_TCLASS). */
@@ -115,6 +117,7 @@ function configure(fd: number, options: SocketOptions): void {
   if (options.sendBuffer !== undefined) setBuffer(fd, 'send', options.sendBuffer);
   if (options.ttl !== undefined)
     setOption(fd, level, v4 ? IpOption.ttl : Ipv6Option.unicastHops, options.ttl);
+  if (options.tos !== undefined) setOption(fd, level, v4 ? IpOption.tos : Ipv6Option.tclass, options.tos);
   if (options.mtuDiscover !== undefined) {
     setOption(fd, level, v4 ? IpOption.mtuDiscover : Ipv6Option.mtuDiscover, options.mtuDiscover);
   }

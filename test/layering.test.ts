@@ -25,6 +25,7 @@ const RULES: readonly { readonly from: string; readonly may: readonly string[] }
   { from: 'routing/bgp/codec/', may: ['wire/'] },
   { from: 'routing/policy/', may: ['wire/', 'routing/bgp/codec/'] },
   { from: 'routing/rib/', may: ['wire/', 'routing/bgp/codec/', 'routing/policy/'] },
+  { from: 'routing/bfd/', may: ['wire/', 'sys/'] },
   { from: 'routing/bgp/', may: ['wire/', 'sys/', 'routing/'] },
   { from: 'routing/', may: ['wire/', 'routing/', 'engine/paths.ts'] },
   { from: 'cni/', may: ['wire/', 'sys/'] },
