@@ -20,6 +20,8 @@ import { Spool, spoolFolder } from '../cni/spool.ts';
 import { AttachmentStore } from '../cni/store.ts';
 import { closeUnderlay, openUnderlay as openUnderlaySockets, probeUdp } from '../engine/device/underlay.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
+import type { StartBfd } from '../routing/bfd/bfd.ts';
+import { startBfd } from '../routing/bfd/spawn.ts';
 import type { Bgp } from '../routing/bgp/bgp.ts';
 import { startBgp } from '../routing/bgp/spawn.ts';
 import { openRtnetlink } from '../sys/rtnetlink.ts';
@@ -54,6 +56,7 @@ export interface NodeContext {
   /** Other than the real ones in tests. */
   readonly startEngine?: (options: EngineOptions) => EngineHandle;
   readonly startBgp?: (options: BgpStart) => Bgp;
+  readonly startBfd?: StartBfd;
 }
 
 /** What the node needs of the engine. */
@@ -188,6 +191,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     onFailure: context.onFailure,
     start:
       context.startBgp ?? (({ settings, events, restarting }) => startBgp(settings, events, { restarting })),
+    startBfd: context.startBfd ?? startBfd,
     // What an earlier daemon had learned goes on leading there until peers have told what is so now.
     onInitialRoutes: () => kernel.removeStale(),
   });

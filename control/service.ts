@@ -6,6 +6,7 @@ import type { Bandwidth, StatedBandwidth } from '../cni/bandwidth.ts';
 import type { Finding, RangeUse } from '../cni/leases.ts';
 import type { Call } from '../cni/plugin/call.ts';
 import type { Answer } from '../cni/plugin/plugin.ts';
+import type { BfdStateName } from '../routing/bfd/bfd.ts';
 import type { AgreedView, MessageCounts } from '../routing/bgp/bgp.ts';
 import type { StateName } from '../routing/bgp/fsm.ts';
 import type { Address } from '../wire/address.ts';
@@ -256,6 +257,21 @@ export interface BgpPeer {
   readonly sessions: number;
   /** What keeps routes from being taken or told, and the setting that opens it. */
   readonly notes: readonly string[];
+  /** Null: not watched, or there was no session to watch yet. */
+  readonly bfd: BgpPeerBfd | null;
+}
+
+/** RFC 5880. */
+export interface BgpPeerBfd {
+  readonly state: BfdStateName;
+  /** Milliseconds without a packet after which the peer is lost; null: nothing was heard yet. */
+  readonly detectionMs: number | null;
+  /** Milliseconds between our packets; null: the peer wants none. */
+  readonly intervalMs: number | null;
+  /** How often the peer was lost. */
+  readonly losses: number;
+  /** In words; null: none so far. */
+  readonly lastLoss: string | null;
 }
 
 export interface BgpRoutesQuery {

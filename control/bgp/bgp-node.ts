@@ -6,6 +6,7 @@
  *           ◂ next hops      ◂ kernel's table, links, learned routes
  */
 import type { Log } from '../../cni/host.ts';
+import type { BfdView, StartBfd } from '../../routing/bfd/bfd.ts';
 import type { Bgp, BgpEvents, ResolvedNextHop, RouteChange } from '../../routing/bgp/bgp.ts';
 import type { BgpSettings } from '../../routing/bgp/settings.ts';
 import { LearnedRoutes, type LearnedSurroundings } from '../../routing/learned.ts';
@@ -18,6 +19,7 @@ import { surroundings } from '../fabric.ts';
 import { openKernelWays } from '../kernel-ways.ts';
 import type { Underlay } from '../underlay.ts';
 import { announcements } from './announcements.ts';
+import { openBfdPeers } from './bfd-peers.ts';
 import { bgpSettings } from './settings.ts';
 import { readSnapshot, removeSnapshot, writeSnapshot } from './snapshot.ts';
 
@@ -39,6 +41,7 @@ export interface BgpNodeOptions {
   readonly log: Log;
   onFailure(error: Error): void;
   start(options: BgpStart): Bgp;
+  startBfd: StartBfd;
   /** Every peer has told what it knows, or has had its time: what an earlier daemon left and none confirmed may go. */
   onInitialRoutes(): void;
 }
@@ -46,6 +49,11 @@ export interface BgpNodeOptions {
 export interface BgpNode {
   readonly bgp: Bgp;
   readonly learned: LearnedRoutes;
+  /** Ends the session with a peer until it is enabled. */
+  shutdown(peer: string, text: string): Promise<void>;
+  enable(peer: string): Promise<void>;
+  /** What BFD knows of a peer; undefined: it is not watched. */
+  bfd(peer: string): BfdView | undefined;
   /** Resolves when the peers have told all they know, or after `patience` milliseconds. */
   initialRoutes(patience: number): Promise<void>;
   /** Rejects, with nothing changed, what cannot be. */
@@ -117,6 +125,13 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
     finish();
   };
 
+  const bfd = openBfdPeers({
+    config: () => config.bgp,
+    start: options.startBfd,
+    onLost: (peer, why) => bgp.peerLost(peer, `BFD: ${why}`),
+    onFailure: options.onFailure,
+    log,
+  });
   const events: BgpEvents = {
     onRoutes(batch: readonly RouteChange[]) {
       for (const { prefix } of unconfirmed.size > 0 ? batch : []) unconfirmed.delete(formatPrefix(prefix));
@@ -132,11 +147,7 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
       for (const address of added) wanted.set(nextHopKey({ address }), { address, told: undefined });
       tell();
     },
-    onPeer(event) {
-      const { peer, up, why } = event;
-      if (up) log.info({ peer }, 'BGP: the session is established');
-      else log.warn({ peer, why }, 'BGP: the session has ended');
-    },
+    onPeer: bfd.onPeer,
     onLog: (level, fields, text) => log[level === 'debug' ? 'info' : level](fields, `BGP: ${text}`),
     onFailure: options.onFailure,
   };
@@ -164,6 +175,15 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
   return {
     bgp,
     learned,
+    async shutdown(peer, text) {
+      await bgp.shutdown(peer, text);
+      bfd.shutDown(peer, true);
+    },
+    async enable(peer) {
+      await bgp.enable(peer);
+      bfd.shutDown(peer, false);
+    },
+    bfd: bfd.view,
     initialRoutes(patience) {
       let timer: NodeJS.Timeout | undefined;
       const bound = new Promise<void>((resolve) => {
@@ -180,6 +200,7 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
         config = before;
         throw error;
       }
+      bfd.refresh();
       reconsider();
       announce();
     },
@@ -192,6 +213,7 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
       ways.close();
       if (restart) writeSnapshot(config.state, learned);
       await bgp.stop({ restart });
+      await bfd.stop();
     },
   };
 }

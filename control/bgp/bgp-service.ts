@@ -89,7 +89,7 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
     },
     async peers() {
       const views = (await running?.bgp.peers()) ?? [];
-      return views.map((view) => peerView(view, config.bgp));
+      return views.map((view) => peerView(view, config.bgp, running?.bfd(view.name)));
     },
     routes: (query) => routesOf(running, query),
     async why(prefix) {
@@ -97,8 +97,8 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
       return whyView(prefix, await bgp.explain(prefix), learned.problems(prefix));
     },
     clear: async ({ peer, how }) => need().bgp.clear(await known(need(), peer), how),
-    shutdown: async (peer, text) => need().bgp.shutdown(await known(need(), peer), text),
-    enable: async (peer) => need().bgp.enable(await known(need(), peer)),
+    shutdown: async (peer, text) => need().shutdown(await known(need(), peer), text),
+    enable: async (peer) => need().enable(await known(need(), peer)),
     problems: (prefix) => running?.learned.problems(prefix) ?? [],
     unusable: () => running?.learned.unusable() ?? [],
   };

@@ -1,4 +1,5 @@
 /** BGP as `weft bgp` shows it: values of the speaker put into the words of the interface. Changes nothing. */
+import type { BfdView } from '../../routing/bfd/bfd.ts';
 import type { PeerView, RouteQuery, RouteView } from '../../routing/bgp/bgp.ts';
 import { formatAsPath } from '../../routing/bgp/codec/as-path.ts';
 import {
@@ -13,9 +14,9 @@ import { formatAddress } from '../../wire/address.ts';
 import { formatMac } from '../../wire/mac.ts';
 import { formatPrefix, type Prefix } from '../../wire/prefix.ts';
 import type { BgpConfig } from '../config/bgp-config.ts';
-import type { BgpAttributes, BgpPeer, BgpRoute, BgpTunnel, BgpWhy } from '../service.ts';
+import type { BgpAttributes, BgpPeer, BgpPeerBfd, BgpRoute, BgpTunnel, BgpWhy } from '../service.ts';
 
-export function peerView(view: PeerView, config: BgpConfig | undefined): BgpPeer {
+export function peerView(view: PeerView, config: BgpConfig | undefined, bfd: BfdView | undefined): BgpPeer {
   const configured = config?.peers.find(({ name }) => name === view.name);
   return {
     name: view.name,
@@ -38,8 +39,17 @@ export function peerView(view: PeerView, config: BgpConfig | undefined): BgpPeer
     malformedUpdates: view.malformedUpdates,
     sessions: view.sessions,
     notes: view.notes,
+    bfd: bfd ? bfdView(bfd) : null,
   };
 }
+
+const bfdView = ({ state, detectionMs, intervalMs, losses, lastLoss }: BfdView): BgpPeerBfd => ({
+  state,
+  detectionMs,
+  intervalMs,
+  losses,
+  lastLoss,
+});
 
 export function routeView(view: RouteView, { peer, rib }: RouteQuery, problems: readonly string[]): BgpRoute {
   const from = view.peer ?? (rib === 'local' ? undefined : peer);

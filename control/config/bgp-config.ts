@@ -114,4 +114,6 @@ export interface BfdConfig {
   readonly interval: number;
   /** So many missing packets in a row, and the peer is lost. */
   readonly multiplier: number;
+  /** RFC 5883, and not only on a link; undefined: when the session itself is of several hops. */
+  readonly multihop: boolean | undefined;
 }

@@ -49,6 +49,7 @@ const bfd: z.ZodType<BfdConfig | undefined, unknown> = shortly(
   section({
     interval: value(kind.integer(10, 60000), 300),
     multiplier: value(kind.integer(1, 255), 3),
+    multihop: value(kind.bool, undefined),
   }).optional(),
 );
 

@@ -33,6 +33,7 @@ const peer: BgpPeer = {
   malformedUpdates: 0,
   sessions: 2,
   notes: ['nothing is accepted without a policy: give import, or set bgp.requirePolicy: false'],
+  bfd: { state: 'up', detectionMs: 300, intervalMs: 100, losses: 1, lastLoss: 'nothing was heard' },
 };
 const route = (prefix: string, more: Partial<BgpRoute> = {}): BgpRoute => ({
   prefix,
@@ -131,12 +132,15 @@ it('lists the peers, and what keeps routes from them', async () => {
     'AS',
     'STATE',
     'FOR',
+    'BFD',
     'RECEIVED',
     'ACCEPTED',
     'ADVERTISED',
     'LAST ERROR',
   ]);
-  expect(row).toMatch(/^tor1 {2}192\.168\.77\.254 +64500 +established +1h 2m +12 +11 +2 +the peer: Cease/);
+  expect(row).toMatch(
+    /^tor1 {2}192\.168\.77\.254 +64500 +established +1h 2m +up +12 +11 +2 +the peer: Cease/,
+  );
   expect(note).toBe(`tor1: ${peer.notes[0]}`);
 });
 

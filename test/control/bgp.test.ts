@@ -8,6 +8,7 @@ import type { NodeConfig } from '../../control/config/node-config.ts';
 import { parseConfig } from '../../control/config.ts';
 import { startNode } from '../../control/node.ts';
 import type { BgpRoute, RunningNode } from '../../control/service.ts';
+import type { BfdEvents, BfdTarget } from '../../routing/bfd/bfd.ts';
 import { TunnelType } from '../../routing/bgp/codec/tunnel.ts';
 import { announcedTunnels } from '../../routing/learned.ts';
 import { formatAddress, parseAddress } from '../../wire/address.ts';
@@ -67,6 +68,10 @@ async function start(given: NodeConfig = config(), { initial = true } = {}) {
   const engine = new FakeEngine();
   const log = recordingLog();
   const speakers: FakeBgp[] = [];
+  const bfd: { events?: BfdEvents; watched: readonly BfdTarget[]; stopped: boolean } = {
+    watched: [],
+    stopped: false,
+  };
   const started = await startNode(given, {
     configPath: '/etc/weft/node.yaml',
     version: '0.0.0',
@@ -79,9 +84,20 @@ async function start(given: NodeConfig = config(), { initial = true } = {}) {
       if (initial) setImmediate(() => options.events.onInitialRoutes());
       return speaker;
     },
+    startBfd(events) {
+      bfd.events = events;
+      return {
+        watch: (targets) => {
+          bfd.watched = targets;
+        },
+        stop: async () => {
+          bfd.stopped = true;
+        },
+      };
+    },
   });
   running.push(started);
-  return { ...started, engine, log, speakers, bgp: speakers[0] };
+  return { ...started, engine, log, speakers, bgp: speakers[0], bfd };
 }
 
 const weftRoutes = () =>
@@ -369,6 +385,40 @@ it('says what is what, and passes on what is asked for', async () => {
   await expect(all({ rib: 'in', peer: 'x', beforePolicy: false })).rejects.toThrow("no BGP peer 'x'");
   const { bgp: peers } = await service.metrics();
   expect(peers).toHaveLength(1);
+});
+
+it('watches by BFD who has a session and wants it, and ends the session of who is lost', async () => {
+  const watched = (how: string) =>
+    config(`{ asn: 64512, peers: [{ name: rr, address: 192.168.77.9, asn: 64512, bfd: ${how} }] }`);
+  const { bgp, bfd, service, reload, stop } = await start(watched('{ interval: 100 }'));
+  const [address, localAddress] = ['192.168.77.9', '192.168.77.1'].map(parseAddress);
+  expect(bfd.watched).toEqual([]);
+  bgp.events.onPeer({ peer: 'rr', up: true, address, localAddress, interface: 'u0' });
+  const target = { name: 'rr', remote: address, local: localAddress, multihop: false, multiplier: 3 };
+  expect(bfd.watched).toEqual([{ ...target, interval: 100 }]);
+  bfd.events?.onView({
+    name: 'rr',
+    state: 'up',
+    detectionMs: 300,
+    intervalMs: 100,
+    losses: 0,
+    lastLoss: null,
+  });
+  expect(await service.bgp()).toMatchObject([{ bfd: { state: 'up', detectionMs: 300 } }]);
+  bfd.events?.onLost('rr', 'nothing was heard');
+  expect(bgp.asked).toEqual(['lost rr BFD: nothing was heard']);
+
+  await reload(watched('{ interval: 200, multihop: true }'));
+  expect(bfd.watched).toEqual([{ ...target, interval: 200, multihop: true }]);
+  await service.bgpShutdown({ peer: 'rr', text: '' });
+  expect(bfd.watched).toEqual([]);
+  expect(await service.bgp()).toMatchObject([{ bfd: null }]);
+  await service.bgpEnable({ peer: 'rr' });
+  expect(bfd.watched).toHaveLength(1);
+  await reload(watched('false'));
+  expect(bfd.watched).toEqual([]);
+  await stop();
+  expect(bfd.stopped).toBe(true);
 });
 
 it('needs a router ID', async () => {
