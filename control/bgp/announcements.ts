@@ -44,9 +44,8 @@ function routeOf(
   underlay: readonly Address[],
 ): OriginatedRoute {
   const nextHop = ownNextHops(underlay)[prefix.address.family];
-  const endpoint = endpointFor(encap.type, prefix.address.family, underlay);
   const way = { encap: encap.type, vni: encap.vxlan.vni, udpPort: encap.vxlan.port };
-  const tunnels = endpoint ? announcedTunnels(way, endpoint) : [];
+  const tunnels = endpoints(underlay).flatMap((endpoint) => announcedTunnels(way, endpoint));
   return {
     prefix,
     attributes: {
@@ -61,12 +60,11 @@ function routeOf(
   };
 }
 
-/** The tunnel's own end: IPIP goes over IPv4; else the family of what is inside, if the node has an address of it. */
-function endpointFor(
-  encap: NodeConfig['encap']['type'],
-  family: 4 | 6,
-  underlay: readonly Address[],
-): Address | undefined {
-  const of = (wanted: 4 | 6) => underlay.find((address) => address.family === wanted);
-  return encap === 'ipip' ? of(4) : (of(family) ?? underlay[0]);
+/**
+ * IPv4 first, whatever is inside and whichever tunnel it is: two nodes that have both families then send to each other from
+ * and to the same addresses, as the engine's check of where packets come from wants it.
+ */
+function endpoints(underlay: readonly Address[]): Address[] {
+  const first = (wanted: 4 | 6) => underlay.find(({ family }) => family === wanted);
+  return [first(4), first(6)].filter((address) => address !== undefined);
 }
