@@ -43,11 +43,11 @@ export async function measureAmongLeases(run: Run, options: AmongLeasesOptions):
     const times: number[][] = [[], []];
     for (let i = 0; i < PODS; i++) {
       for (const [side, { node, plugin, pods }] of sides.entries()) {
-        times[side].push(execute(node, plugin, 'ADD', pods[i]));
+        times[side].push(...execute(node, plugin, 'ADD', [pods[i]], run.folder));
       }
     }
     await rest();
-    for (const { node, plugin, pods } of sides) for (const pod of pods) execute(node, plugin, 'DEL', pod);
+    for (const { node, plugin, pods } of sides) execute(node, plugin, 'DEL', pods, run.folder);
     await rest();
     for (const [side, list] of times.entries()) medians[side].push(median(list));
   }

@@ -132,13 +132,13 @@ async function measure(
   folder: string,
 ): Promise<Measured> {
   const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE));
-  const add = pods.map((pod) => execute(node, contestant, 'ADD', pod));
+  const add = execute(node, contestant, 'ADD', pods, folder);
   await pause();
-  const del = pods.map((pod) => execute(node, contestant, 'DEL', pod));
+  const del = execute(node, contestant, 'DEL', pods, folder);
   await pause();
   const atOnce = executeAtOnce(node, contestant, 'ADD', pods, folder);
   await pause();
-  for (const pod of pods) execute(node, contestant, 'DEL', pod);
+  execute(node, contestant, 'DEL', pods, folder);
   await pause();
   return { ADD: median(add), DEL: median(del), 'ADD at once': atOnce };
 }
