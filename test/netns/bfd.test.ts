@@ -7,7 +7,7 @@ import { BfdState, encodePacket } from '../../routing/bfd/packet.ts';
 import { parseAddress } from '../../wire/address.ts';
 import { compiled } from '../support/compiled.ts';
 import { enterNamespace } from '../support/pod-namespace.ts';
-import { eventually, type Router, startBird, startFrr } from '../support/routers.ts';
+import { eventually, frrName, type Router, startBird, startFrr } from '../support/routers.ts';
 import { portName, Underlay, underlayAddress } from '../support/underlay.ts';
 
 const [WEFT, BIRD, FRR] = [1, 2, 3];
@@ -149,7 +149,7 @@ it('detects a path that is gone, and so do they', { timeout: 60_000 }, async () 
 it('is not upset by an end that is meant, on either side', async () => {
   const shut = (no: string) =>
     frr.namespace.run(
-      ...(['vtysh', '-N', frr.namespace.name] as const),
+      ...(['vtysh', '-N', frrName(frr.namespace)] as const),
       ...['-c', 'configure terminal', '-c', 'bfd'],
       ...['-c', `peer ${underlayAddress(WEFT, 4)} local-address ${underlayAddress(FRR, 4)} interface u0`],
       ...['-c', `${no}shutdown`],

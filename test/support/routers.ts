@@ -65,6 +65,9 @@ export async function startBird(
 
 const FRR = '/usr/lib/frr';
 
+/** By which `vtysh -N` finds the one in a namespace. */
+export const frrName = ({ name }: Namespace): string => name.replaceAll('.', '_');
+
 /** @param daemons beside zebra */
 export async function startFrr(
   run: Run,
@@ -72,7 +75,8 @@ export async function startFrr(
   config: string,
   daemons: readonly string[] = ['bgpd', 'bfdd'],
 ): Promise<Router> {
-  const { name } = namespace;
+  // FRR's own name for an instance may have no dot.
+  const name = frrName(namespace);
   const folder = run.folderOf(namespace);
   // Its daemons leave root and write there.
   const own = (path: string) => {

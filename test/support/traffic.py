@@ -6,6 +6,7 @@
   tcp-hold ADDRESS PORT SECONDS             a number each way every 20 ms for SECONDS, over one connection
   udp-echo [FLAGS]                          sends every datagram back to where it came from
   udp-sizes ADDRESS PORT FLAGS SIZE...      sends one datagram of each size and compares the answer
+  udp-flows ADDRESS PORT FLOWS SECONDS      a datagram every 10 ms in each of FLOWS, whose answers count
   udp-collect PORT SECONDS                  says in hexadecimal digits what arrives until nothing did for SECONDS
   udp-receive                               counts datagrams whose digest is right
   udp-send ADDRESS PORT COUNTxSIZExSEGMENT…   sends COUNT datagrams of SIZE bytes, SEGMENT of them in one call
@@ -146,6 +147,52 @@ def udp_sizes(address, port, flags, *sizes):
             if len(wrong) > 2:
                 break
     say(wrong=wrong, tried=len(sizes))
+
+
+def udp_flows(address, port, flows, seconds):
+    """Of each flow how many answers are missing at most one after the other; the first and last come before and after."""
+    clients = [connect(socket.SOCK_DGRAM, address, port) for _ in range(int(flows))]
+    answered = [set() for _ in clients]
+    done = threading.Event()
+
+    def listen(client, numbers):
+        client.settimeout(0.2)
+        while not done.is_set():
+            try:
+                numbers.add(struct.unpack(">I", client.recv(64))[0])
+            except OSError:  # nothing came, or a router says that there is no way
+                continue
+
+    listeners = [threading.Thread(target=listen, args=pair) for pair in zip(clients, answered)]
+    for listener in listeners:
+        listener.start()
+    say(began=True)
+    start = time.monotonic()
+    sent = 0
+    while time.monotonic() < start + float(seconds):
+        for client in clients:
+            try:
+                client.send(struct.pack(">I", sent))
+            except OSError:
+                pass
+        sent += 1
+        time.sleep(max(0, start + sent * 0.01 - time.monotonic()))
+    time.sleep(0.5)
+    done.set()
+    for listener in listeners:
+        listener.join()
+    took = time.monotonic() - 0.5 - start
+
+    def longest(numbers):
+        most = run = 0
+        for number in range(sent):
+            run = 0 if number in numbers else run + 1
+            most = max(most, run)
+        return most
+
+    gaps = [longest(numbers) for numbers in answered]
+    missing = [sent - len(numbers) for numbers in answered]
+    say(sent=sent, milliseconds=took * 1000 / sent, gaps=gaps, missing=missing)
 
 
 def udp_collect(port, seconds):
