@@ -16,7 +16,7 @@ export interface Router {
 }
 
 /** Tries until it does not throw. @throws what it threw last */
-export async function eventually<T>(attempt: () => Promise<T> | T, milliseconds = 30_000): Promise<T> {
+export async function eventually<T>(attempt: () => Promise<T> | T, milliseconds = 15_000): Promise<T> {
   const end = performance.now() + milliseconds;
   for (;;) {
     try {
