@@ -1,5 +1,6 @@
 /** `weft bench`: the benchmarks; each is in a folder beside this file. */
 import { Command } from 'commander';
+import { bgpCommand } from './bgp/command.ts';
 import { cniCommand } from './cni/command.ts';
 import { fabricCommand } from './fabric/command.ts';
 import { microCommand } from './micro/command.ts';
@@ -9,5 +10,6 @@ export function benchCommand(): Command {
     .description('measure Weft beside what would be used instead')
     .addCommand(fabricCommand())
     .addCommand(microCommand())
-    .addCommand(cniCommand());
+    .addCommand(cniCommand())
+    .addCommand(bgpCommand());
 }
