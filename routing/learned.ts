@@ -138,6 +138,13 @@ export class LearnedRoutes {
     }
   }
 
+  /** How many of these there are, without looking at each: it is asked for with every status. */
+  get unusableCount(): number {
+    let count = 0;
+    for (const { paths, users } of this.#groups.values()) if (paths.length === 0) count += users;
+    return count;
+  }
+
   clear(): void {
     const prefixes = [...this.#routes.entries()].map(({ prefix }) => ({ prefix, paths: [] }));
     this.update(prefixes);

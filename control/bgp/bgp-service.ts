@@ -78,7 +78,7 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
 
     async summary() {
       const peers = (await running?.bgp.peers()) ?? [];
-      const unusable = running ? [...running.learned.unusable()].length : 0;
+      const unusable = running?.learned.unusableCount ?? 0;
       return {
         peers: peers.length,
         established: peers.filter(({ state }) => state === 'established').length,

@@ -185,6 +185,7 @@ it('follows the network around it, and touches what that changes only', () => {
   kernel.delete(parsePrefix('0.0.0.0/0'));
   learned.refresh();
   expect(best.has('10.3.0.0/24')).toBe(false);
+  expect(learned.unusableCount).toBe([...learned.unusable()].length);
   expect([...learned.unusable()]).toEqual([
     { prefix: parsePrefix('10.3.0.0/24'), why: ['10.9.9.9: no route to 10.9.9.9'] },
   ]);
