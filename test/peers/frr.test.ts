@@ -1,0 +1,9 @@
+import { Frr } from './frr.ts';
+import { testPeer } from './test-peer.ts';
+
+testPeer({
+  name: 'FRR',
+  make: (place) => new Frr(place),
+  lacks: { twoOctet: 'always offers the capability' },
+  traits: { mergesAs4Path: false, words: { shutdown: /administrative shutdown/i, sendsText: true } },
+});
