@@ -30,8 +30,23 @@ export interface FabricOptions {
 export const JOURNALS = '/var/tmp/weft-bench';
 
 export function fabricCommand(): Command {
-  return new Command('fabric')
-    .description('pod to pod over two nodes, in network namespaces of this machine, contestants in turn')
+  const command = new Command('fabric').description(
+    'pod to pod over two nodes, in network namespaces of this machine, contestants in turn',
+  );
+  return fabricOptions(command)
+    .option('--json', 'one JSON document instead of text')
+    .action(async (options: FabricOptions) => {
+      const results = await runFabric(options);
+      process.stdout.write(`${options.json ? JSON.stringify(results) : resultsText(results)}\n`);
+      if (results.rows.some((row) => row.contestants.some(({ failures }) => failures.length > 0))) {
+        process.exitCode = 1;
+      }
+    });
+}
+
+/** What to measure and for how long. */
+export function fabricOptions(command: Command): Command {
+  return command
     .addOption(new Option('--quick', 'the most important rows, in under 3 minutes').conflicts('full'))
     .option('--full', 'everything, with at least 7 rounds: an hour and a half')
     .option('--only <ids>', `comma-separated, of any level: ${rowIds.join(', ')}`, idsOf(rowIds))
@@ -47,15 +62,7 @@ export function fabricCommand(): Command {
         '--stop-after <seconds>',
         'begin no measurement after that; continue with --resume',
       ).argParser(seconds),
-    )
-    .option('--json', 'one JSON document instead of text')
-    .action(async (options: FabricOptions) => {
-      const results = await runFabric(options);
-      process.stdout.write(`${options.json ? JSON.stringify(results) : resultsText(results)}\n`);
-      if (results.rows.some((row) => row.contestants.some(({ failures }) => failures.length > 0))) {
-        process.exitCode = 1;
-      }
-    });
+    );
 }
 
 function seconds(text: string): number {

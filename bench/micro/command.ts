@@ -24,6 +24,16 @@ export function microCommand(): Command {
 }
 
 async function micro(options: MicroOptions): Promise<void> {
+  const results = await runMicro(options);
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ batch: PACKETS, node: process.version, results })}\n`);
+  } else {
+    process.stdout.write(`${resultsText(results)}\n`);
+  }
+}
+
+/** Progress is on stderr. */
+export async function runMicro(options: Pick<MicroOptions, 'only' | 'quick'>): Promise<StageResult[]> {
   const Benchmark = await loadBenchmark();
   const chosen = stages.filter(({ id }) => options.only?.includes(id) ?? true);
   const results: StageResult[] = [];
@@ -31,11 +41,7 @@ async function micro(options: MicroOptions): Promise<void> {
     process.stderr.write(`${stage.title}\n`);
     results.push(measure(Benchmark, stage, options.quick ? effort.quick : effort.full));
   }
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify({ batch: PACKETS, node: process.version, results })}\n`);
-  } else {
-    process.stdout.write(`${resultsText(results)}\n`);
-  }
+  return results;
 }
 
 function resultsText(results: readonly StageResult[]): string {

@@ -30,18 +30,24 @@ export interface RouteTable {
   nextHopOf(words: readonly number[]): number;
 }
 
-export function buildRoutes(family: 4 | 6, count: number): RouteTable {
+/** A FIB of `count` routes that are all different. @param each told of every route */
+export function insertRoutes(family: 4 | 6, count: number, each: (route: Route) => void) {
   const fib = new Int32Array(new SharedArrayBuffer((family === 4 ? FIB4_WORDS : FIB6_WORDS) * 4));
   const builder = family === 4 ? new Fib4Builder(fib, () => 1) : new Fib6Builder(fib, () => 1);
   const next = random(0x2545f491);
-  const routes: Route[] = [];
-  while (routes.length < count) {
+  for (let inserted = 0; inserted < count; ) {
     const length = dealLength(family, next);
     const { words } = maskAddress({ family, words: unicast(family, next) }, length);
     if (builder.get(words, length) !== 0) continue;
-    builder.insert(words, length, 1 + (routes.length % NEXT_HOPS));
-    routes.push({ words, length });
+    builder.insert(words, length, 1 + (inserted++ % NEXT_HOPS));
+    each({ words, length });
   }
+  return { fib, builder };
+}
+
+export function buildRoutes(family: 4 | 6, count: number): RouteTable {
+  const routes: Route[] = [];
+  const { fib, builder } = insertRoutes(family, count, (route) => routes.push(route));
   const lengths = LENGTHS[family].map(([length]) => length).sort((a, b) => b - a);
   const nextHopOf = (words: readonly number[]): number => {
     for (const length of lengths) {

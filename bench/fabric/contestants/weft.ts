@@ -10,11 +10,20 @@ export const weft =
   async (site: Site): Promise<number[]> =>
     (await startWeft(site, type, workers)).map(({ pid }) => pid);
 
+export interface StartOptions extends Omit<WeftNodeOptions, 'config' | 'nodeArguments'> {
+  /** Arguments of Node itself, by side. */
+  readonly nodeArguments?: (side: number) => readonly string[];
+  /** Of the first node, beside the one to the other pod. */
+  readonly routes?: readonly { readonly to: string; readonly via: string }[];
+  /** What else the first node's configuration has. */
+  readonly first?: Readonly<Record<string, unknown>>;
+}
+
 export async function startWeft(
   { run, pods, nodes, setting }: Site,
   type: Encapsulation,
   workers = setting.workers,
-  options: Omit<WeftNodeOptions, 'config'> = {},
+  { routes = [], first = {}, nodeArguments = () => [], ...options }: StartOptions = {},
 ): Promise<WeftNode[]> {
   const started: WeftNode[] = [];
   const { family } = setting;
@@ -23,12 +32,17 @@ export async function startWeft(
     const sixth = type === 'direct' && family === 6;
     const node = await WeftNode.start(run, nodes[i], {
       ...options,
+      nodeArguments: nodeArguments(i),
       config: {
         node: { name: `node-${i}`, address: [UNDERLAY[i], ...(sixth ? [`fd00:77::${i + 1}`] : [])] },
         pods: { cidrs: [CIDRS[family][i]] },
         encap: { type },
         engine: { workers },
-        routes: [{ to: CIDRS[family][1 - i], via: sixth ? `fd00:77::${2 - i}` : UNDERLAY[1 - i] }],
+        routes: [
+          { to: CIDRS[family][1 - i], via: sixth ? `fd00:77::${2 - i}` : UNDERLAY[1 - i] },
+          ...(i === 0 ? routes : []),
+        ],
+        ...(i === 0 ? first : {}),
       },
     });
     await node.attach(pods[i], `pod-${i}`, [PODS[family][i]]);
