@@ -19,7 +19,8 @@ type Colour = keyof typeof palette;
 const light = (colour: Colour): string => palette[colour][0];
 
 const WIDTH = 760;
-const FONT = 'system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif';
+// Without quotes: it is written into an attribute as it is.
+const FONT = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif';
 
 export interface Bar {
   readonly label: string;
@@ -73,7 +74,7 @@ export function bars(echarts: Echarts, title: string, unit: string, list: readon
   return draw(echarts, 92 + list.length * 26, `${title}, ${unit}`, {
     title: heading(title, `${unit}; median of the rounds, whisker from least to most`),
     grid: { left: 24 + longest * 6.5, right: 64, top: 58, bottom: 30 },
-    xAxis: { type: 'value', max: most * 1.05, ...axis() },
+    xAxis: { type: 'value', max: most * 1.05, ...axis(), ...withoutOddEnd() },
     yAxis: { type: 'category', inverse: true, data: list.map(({ label }) => label), ...categories() },
     series: [
       {
@@ -99,6 +100,7 @@ export function ratios(echarts: Echarts, title: string, note: string, list: read
     grid: { left: 24 + longest * 6.3, right: 40, top: 58, bottom: 30 },
     xAxis: {
       type: 'log',
+      logBase: 2,
       min: floorRatio(Math.min(...values)),
       max: ceilRatio(Math.max(...values)),
       ...axis(),
@@ -149,7 +151,9 @@ export function growth(
     yAxis: { type: 'value', min: 0, ...axis() },
     series: lines.map(({ label, points }, n) => ({
       type: 'line',
+      clip: false,
       name: label,
+      symbol: 'circle',
       symbolSize: 6,
       itemStyle: { color: light(colours[n % colours.length]) },
       lineStyle: { color: light(colours[n % colours.length]), width: 2 },
@@ -171,7 +175,14 @@ const heading = (text: string, subtext: string) => ({
 const axis = () => ({
   axisLabel: { color: light('muted') },
   axisLine: { show: false },
+  axisTick: { show: false },
   splitLine: { lineStyle: { color: light('grid') } },
+});
+
+/** Where the end of an axis is no round number. */
+const withoutOddEnd = () => ({
+  axisLabel: { color: light('muted'), showMaxLabel: false },
+  splitLine: { lineStyle: { color: light('grid') }, showMaxLine: false },
 });
 
 const categories = () => ({
@@ -202,21 +213,23 @@ function whiskers(values: readonly Summary[]) {
   return { type: 'custom' as const, renderItem, data, encode: { x: [1, 2], y: 0 }, z: 3, silent: true };
 }
 
-/** The round ratio below or above: ends of a logarithmic axis. */
-const ROUND = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
-const floorRatio = (ratio: number): number => ROUND.findLast((round) => round <= ratio) ?? ROUND[0];
-const ceilRatio = (ratio: number): number =>
-  ROUND.find((round) => round >= ratio) ?? (ROUND.at(-1) as number);
+/** The power of two below or above: ends of an axis that is divided so. */
+const floorRatio = (ratio: number): number => 2 ** Math.floor(Math.log2(ratio));
+const ceilRatio = (ratio: number): number => 2 ** Math.ceil(Math.log2(ratio));
 
 /** Colours are attributes, which any style sheet overrides. */
 function onDarkGroundToo(svg: string): string {
   const rules = Object.values(palette)
     .flatMap(([day, night]) => [`[fill="${day}"]{fill:${night}}`, `[stroke="${day}"]{stroke:${night}}`])
     .join('');
-  // What it writes for pointers has no use in a file that is only looked at.
+  // What it writes for pointers, and the invisible, has no use in a file that is only looked at.
   const quiet = svg
     .replaceAll(/<style ?>.*?<\/style>/gs, '')
     .replaceAll(/ (?:class|pointer-events|ecmeta_\w+)="[^"]*"/g, '')
+    .replaceAll(/<path [^>]*fill-opacity="0"[^>]*><\/path>/g, '')
+    // Nothing is cut off, and the names of what would cut it count up from one plot to the next.
+    .replaceAll(/<defs ?>.*?<\/defs>/gs, '')
+    .replaceAll(/ clip-path="[^"]*"/g, '')
     .replaceAll(/\n{2,}/g, '\n');
   return quiet.replace('</svg>', `<style>@media (prefers-color-scheme:dark){${rules}}</style>\n</svg>`);
 }
