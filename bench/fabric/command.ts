@@ -9,12 +9,13 @@ import { type Header, Journal } from './journal.ts';
 import { type FabricResults, resultsOf } from './results.ts';
 import type { Setting } from './setting.ts';
 import { efforts, measureAll, type Progress } from './suite.ts';
-import { type Level, type Row, rowIds, rowsOf } from './table.ts';
+import { goalIds, type Level, type Row, rowIds, rowsOf } from './table.ts';
 import { resultsText } from './text.ts';
 
 export interface FabricOptions {
   readonly quick?: boolean;
   readonly full?: boolean;
+  readonly goals?: boolean;
   readonly only?: readonly string[];
   readonly rounds?: number;
   readonly family?: 4 | 6;
@@ -48,14 +49,24 @@ export function fabricCommand(): Command {
 export function fabricOptions(command: Command): Command {
   return command
     .addOption(new Option('--quick', 'the most important rows, in under 3 minutes').conflicts('full'))
-    .option('--full', 'everything, with at least 7 rounds: an hour and a half')
+    .option('--full', 'everything, with at least 7 rounds: two hours')
+    .addOption(
+      new Option('--goals', 'the rows that have something to reach, and the load generator alone').conflicts([
+        'quick',
+        'full',
+        'only',
+      ]),
+    )
     .option('--only <ids>', `comma-separated, of any level: ${rowIds.join(', ')}`, idsOf(rowIds))
     .addOption(new Option('--rounds <n>', 'of each row').argParser(count))
     .addOption(new Option('--family <4|6>', 'of the pods').choices(['4', '6']))
     .addOption(new Option('--mtu <bytes>', 'of the underlay').argParser(count))
     .addOption(new Option('--underlay <kind>', 'what it lets pass').choices(['wire', 'offloading']))
     .addOption(new Option('--workers <n>', 'worker threads of a Weft node (default: 1)').argParser(count))
-    .option('--resume [file]', 'continue a run that has ended early, the newest by default')
+    .option(
+      '--resume [file]',
+      'continue a run that has ended early, the newest of the same options by default',
+    )
     .option('--journals <folder>', 'where runs write what they have measured', JOURNALS)
     .addOption(
       new Option(
@@ -75,7 +86,7 @@ function seconds(text: string): number {
 export async function runFabric(options: FabricOptions): Promise<FabricResults> {
   const level: Level = options.quick ? 'quick' : options.full ? 'full' : 'standard';
   const effort = efforts[level];
-  const { only } = options;
+  const only = options.goals ? goalIds : options.only;
   const override = overrideOf(options);
   const rows = rowsOf({ level, override, ...(only && { only }) });
   const rounds = options.rounds ?? effort.rounds;
@@ -118,7 +129,7 @@ function overrideOf({ family, mtu, underlay, workers }: FabricOptions): Partial<
 
 function openJournal({ resume, journals }: FabricOptions, plan: Header['plan']): Journal {
   if (!resume) return Journal.begin(journals, { begun: new Date().toISOString(), plan });
-  const file = typeof resume === 'string' ? resolve(resume) : Journal.latest(journals);
+  const file = typeof resume === 'string' ? resolve(resume) : Journal.latest(journals, plan);
   if (!file) throw new WeftError('usage', `there is no run to continue in ${journals}`);
   return Journal.resume(file, plan);
 }

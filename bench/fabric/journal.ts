@@ -55,15 +55,12 @@ export class Journal {
   /** Reads one that is to be continued. @throws WeftError when it is of another plan, or no journal */
   static resume(file: string, plan: Header['plan']): Journal {
     const journal = Journal.read(file);
-    for (const key of new Set([...Object.keys(plan), ...Object.keys(journal.header.plan)])) {
-      const [was, is] = [journal.header.plan[key], plan[key]];
-      if (was !== is) {
-        const difference = `${key} was ${was ?? 'not given'} and is ${is ?? 'not given'}`;
-        throw new WeftError(
-          'usage',
-          `${file} cannot be continued: ${difference}; ask for the same, or begin anew without --resume`,
-        );
-      }
+    const different = difference(journal.header.plan, plan);
+    if (different !== undefined) {
+      throw new WeftError(
+        'usage',
+        `${file} cannot be continued: ${different}; ask for the same, or begin anew without --resume`,
+      );
     }
     truncateSync(file, wholeLines(readFileSync(file)));
     return journal;
@@ -80,11 +77,12 @@ export class Journal {
     return journal;
   }
 
-  /** The newest in a folder, if there is one. */
-  static latest(folder: string): string | undefined {
+  /** The newest in a folder that is of this plan; the newest of all where none is; undefined where there is none. */
+  static latest(folder: string, plan: Header['plan']): string | undefined {
     try {
       const names = readdirSync(folder).filter((name) => name.endsWith(ENDING));
-      return names.length === 0 ? undefined : join(folder, names.sort()[names.length - 1]);
+      const files = names.sort().map((name) => join(folder, name));
+      return files.findLast((file) => isOf(file, plan)) ?? files.at(-1);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
@@ -117,6 +115,22 @@ export class Journal {
 
   #append(line: object): void {
     appendFileSync(this.file, `${JSON.stringify(line)}\n`);
+  }
+}
+
+/** What is not the same, in words. */
+function difference(was: Header['plan'], is: Header['plan']): string | undefined {
+  const key = [...Object.keys(is), ...Object.keys(was)].find((name) => was[name] !== is[name]);
+  if (key === undefined) return undefined;
+  return `${key} was ${was[key] ?? 'not given'} and is ${is[key] ?? 'not given'}`;
+}
+
+/** Whether a file is a journal of this plan. Others may be anything. */
+function isOf(file: string, plan: Header['plan']): boolean {
+  try {
+    return difference(Journal.read(file).header.plan, plan) === undefined;
+  } catch {
+    return false;
   }
 }
 

@@ -108,6 +108,7 @@ const entries: readonly Entry[] = [
   { id: 'tcp16', title: 'TCP 16 streams', level: 'full', work: tcp(16), contestants: LIMIT, metric: 'gbits' },
   { id: 'tcp1-reverse', title: 'TCP 1 stream, the other way', level: 'full', work: tcp(1, 'reverse'), contestants: TWO, metric: 'gbits' },
   { id: 'tcp4-reverse', title: 'TCP 4 streams, the other way', level: 'full', work: tcp(4, 'reverse'), contestants: TWO, metric: 'gbits' },
+  { id: 'tcp16-reverse', title: 'TCP 16 streams, the other way', level: 'full', work: tcp(16, 'reverse'), contestants: TWO, metric: 'gbits' },
   { id: 'tcp1-both', title: 'TCP 1 stream each way at once', level: 'full', work: tcp(1, 'both'), contestants: LIMIT, metric: 'gbits' },
   { id: 'tcp1-offloading', title: 'TCP 1 stream', level: 'standard', work: tcp(1), setting: offloading, contestants: ALL, metric: 'gbits', targets: [target('gbits', { atLeast: 1 })] },
   { id: 'tcp4-offloading', title: 'TCP 4 streams', level: 'standard', work: tcp(4), setting: offloading, contestants: LIMIT, metric: 'gbits', targets: [target('gbits', { atLeast: 0.7 })] },
@@ -118,6 +119,7 @@ const entries: readonly Entry[] = [
   { id: 'tcp1-ipv6', title: 'TCP 1 stream', level: 'full', work: tcp(1), setting: sixth, contestants: LIMIT, metric: 'gbits' },
   { id: 'tcp4-ipv6', title: 'TCP 4 streams', level: 'full', work: tcp(4), setting: sixth, contestants: LIMIT, metric: 'gbits' },
   { id: 'tcp1-iperf3', title: 'TCP 1 stream by iperf3', level: 'standard', work: iperf(1), contestants: FEW, metric: 'gbits' },
+  { id: 'tcp4-iperf3', title: 'TCP 4 streams by iperf3', level: 'full', work: iperf(4), contestants: TWO, metric: 'gbits' },
   { id: 'tcp4-workers', title: 'TCP 4 streams, by workers', level: 'full', work: tcp(4), contestants: ['weft', 'weft-2-workers', 'weft-4-workers'], metric: 'gbits',
     targets: [{ ...target('gbits', { atLeast: 1.7 }, 'weft', 'weft-2-workers'), cores: TO_SPARE }] },
 
@@ -133,10 +135,14 @@ const entries: readonly Entry[] = [
   { id: 'udp64-ipv6', title: 'UDP 64 B, 1 flow, overload', level: 'full', work: udpOverload(S64), setting: sixth, contestants: LIMIT, metric: 'kpps' },
   { id: 'udp64-workers', title: 'UDP 64 B, 64 flows, overload, by workers', level: 'full', work: udpOverload(M64), contestants: ['weft', 'weft-2-workers', 'weft-4-workers'], metric: 'kpps',
     targets: [{ ...target('kpps', { atLeast: 1.7 }, 'weft', 'weft-2-workers'), cores: TO_SPARE }] },
-  { id: 'udp64-lossless', title: 'UDP 64 B, 1 flow, without loss', level: 'standard', work: udpWithoutLoss(S64), contestants: [...FEW, 'wireguard-go', 'tinc', 'open-vswitch'], metric: 'kpps', targets: [target('kpps', { atLeast: 3.5 })] },
-  { id: 'udp64-flows-lossless', title: 'UDP 64 B, 64 flows, without loss', level: 'full', work: udpWithoutLoss(M64), contestants: TWO, metric: 'kpps', targets: [target('kpps', { atLeast: 3 })] },
-  { id: 'udp512-lossless', title: 'UDP 512 B, 1 flow, without loss', level: 'full', work: udpWithoutLoss({ size: 512, flows: 1 }), contestants: TWO, metric: 'kpps' },
-  { id: 'udp1400-lossless', title: 'UDP 1,400 B, 1 flow, without loss', level: 'full', work: udpWithoutLoss({ size: 1400, flows: 1 }), contestants: TWO, metric: 'kpps', targets: [target('kpps', { atLeast: 2 })] },
+  { id: 'udp64-lossless', title: 'UDP 64 B, 1 flow, without loss', level: 'standard', work: udpWithoutLoss(S64), contestants: FEW, metric: 'kpps', seconds: 1, targets: [target('kpps', { atLeast: 3.5 })] },
+  { id: 'udp64-lossless-others', title: 'UDP 64 B, 1 flow, without loss, others', level: 'full', work: udpWithoutLoss(S64), contestants: [...TWO, 'wireguard-go', 'tinc', 'open-vswitch'], metric: 'kpps', seconds: 1 },
+  { id: 'udp64-flows-lossless', title: 'UDP 64 B, 64 flows, without loss', level: 'full', work: udpWithoutLoss(M64), contestants: TWO, metric: 'kpps', seconds: 1, targets: [target('kpps', { atLeast: 3 })] },
+  { id: 'udp512-lossless', title: 'UDP 512 B, 1 flow, without loss', level: 'full', work: udpWithoutLoss({ size: 512, flows: 1 }), contestants: TWO, metric: 'kpps', seconds: 1 },
+  { id: 'udp512-flows-lossless', title: 'UDP 512 B, 64 flows, without loss', level: 'full', work: udpWithoutLoss({ size: 512, flows: 64 }), contestants: TWO, metric: 'kpps', seconds: 1 },
+  { id: 'udp1400-lossless', title: 'UDP 1,400 B, 1 flow, without loss', level: 'full', work: udpWithoutLoss({ size: 1400, flows: 1 }), contestants: TWO, metric: 'kpps', seconds: 1, targets: [target('kpps', { atLeast: 2 })] },
+  { id: 'udp1400-flows-lossless', title: 'UDP 1,400 B, 64 flows, without loss', level: 'full', work: udpWithoutLoss({ size: 1400, flows: 64 }), contestants: TWO, metric: 'kpps', seconds: 1 },
+  { id: 'udp1400-mtu9000', title: 'UDP 1,400 B, 1 flow, overload', level: 'full', work: udpOverload({ size: 1400, flows: 1 }), setting: jumbo, contestants: LIMIT, metric: 'kpps' },
 
   // Round trips and connections.
   { id: 'rtt', title: 'Round trip, idle', level: 'quick', work: roundTrip, contestants: ALL, quick: FEW, metric: 'p50', seconds: 1, targets: [target('p50', { atMost: 1.3 })] },
@@ -170,3 +176,8 @@ export function rowsOf({ level, only, override }: Choice): Row[] {
 }
 
 export const rowIds: readonly string[] = entries.map(({ id }) => id);
+
+/** Those that have something to reach, and what limits them. */
+export const goalIds: readonly string[] = entries
+  .filter(({ targets, contestants }) => targets || contestants.includes('cable'))
+  .map(({ id }) => id);

@@ -7,7 +7,7 @@ import { highestRate, TOLERATED_LOSS } from '../../bench/fabric/rate-search.ts';
 import { resultsOf } from '../../bench/fabric/results.ts';
 import { BASE, settingText } from '../../bench/fabric/setting.ts';
 import { FOREIGN_LIMIT, turnsOf } from '../../bench/fabric/suite.ts';
-import { levels, REFERENCE, type Row, rowIds, rowsOf } from '../../bench/fabric/table.ts';
+import { goalIds, levels, REFERENCE, type Row, rowIds, rowsOf } from '../../bench/fabric/table.ts';
 
 describe('table', () => {
   const full = rowsOf({ level: 'full', override: {} });
@@ -42,6 +42,13 @@ describe('table', () => {
     expect(rows.every(({ setting }) => setting.family === 6 && setting.mtu === 9000)).toBe(true);
     expect(rows.every(({ title }) => title.endsWith('MTU 9000, IPv6'))).toBe(true);
     expect(settingText(BASE)).toBe('');
+  });
+
+  it('knows what has something to reach', () => {
+    const goals = rowsOf({ level: 'standard', only: goalIds, override: {} });
+    const judged = new Set(goals.filter(({ targets }) => targets).map(({ id }) => id));
+    expect(judged).toEqual(new Set(full.filter(({ targets }) => targets).map(({ id }) => id)));
+    expect(goals.length).toBeLessThan(full.length / 2);
   });
 
   it('takes rows by name from any level', () => {

@@ -63,10 +63,18 @@ describe('journal', () => {
   });
 
   it('finds the newest', () => {
-    expect(Journal.latest(folder)).toBeUndefined();
-    expect(Journal.latest(join(folder, 'none'))).toBeUndefined();
+    expect(Journal.latest(folder, plan)).toBeUndefined();
+    expect(Journal.latest(join(folder, 'none'), plan)).toBeUndefined();
     Journal.begin(folder, { begun, plan });
     const { file } = Journal.begin(folder, { begun: '2026-02-01T00:00:00.000Z', plan });
-    expect(Journal.latest(folder)).toBe(file);
+    expect(Journal.latest(folder, plan)).toBe(file);
+  });
+
+  it('passes over newer ones of other plans, and names the newest where none fits', () => {
+    const { file } = Journal.begin(folder, { begun, plan });
+    const other = Journal.begin(folder, { begun: '2026-02-01T00:00:00.000Z', plan: { rows: 'rtt' } });
+    writeFileSync(join(folder, '2026-01-15.jsonl'), 'nonsense');
+    expect(Journal.latest(folder, plan)).toBe(file);
+    expect(Journal.latest(folder, { rows: 'idle' })).toBe(other.file);
   });
 });
