@@ -12,7 +12,7 @@ interface Options {
 export const scaleCommand = (): Command =>
   new Command('scale')
     .description('what routes, tunnels and pods of a node cost as they become many')
-    .option('--quick', 'fewer of them: under a minute instead of three')
+    .option('--quick', 'fewer of them: a minute and a half instead of five')
     .option('--json', 'one JSON document instead of text')
     .action(async ({ quick = false, json }: Options) => {
       const points = await measureScale({ quick }, (text) => process.stderr.write(`${text}\n`));
@@ -29,16 +29,22 @@ export function scaleText(points: readonly ScalePoint[]): string {
         count,
         ...names.map((name) => (figures[name] === undefined ? '' : figure(figures[name]))),
       ]);
-      const each = bytesEach(own);
-      return `${table([what, ...names], rows)}${each === undefined ? '' : `\none more: ${figure(each / 1000)} KB`}`;
+      return [table([what, ...names], rows), ...eachText(own)].join('\n');
     })
     .join('\n\n');
 }
 
-/** Between the fewest and the most, bytes; undefined where memory is not among the figures, or there is one count only. */
-export function bytesEach(points: readonly ScalePoint[]): number | undefined {
-  const [first, last] = [points[0], points[points.length - 1]];
-  const [from, to] = [first?.figures['resident, MB'], last?.figures['resident, MB']];
-  if (from === undefined || to === undefined || first.count === last.count) return undefined;
-  return ((to - from) * 1e6) / (last.count - first.count);
+/** Differences of memory below that are the garbage collector's, or somebody else's. */
+const NOISE = 10e6;
+
+/** What one more takes, where memory is among the figures: between the fewest and the most. */
+export function eachText(points: readonly ScalePoint[]): string[] {
+  return (['resident', 'kernel'] as const).flatMap((kind) => {
+    const [first, last] = [points[0], points[points.length - 1]];
+    const [from, to] = [first?.figures[`${kind}, MB`], last?.figures[`${kind}, MB`]];
+    if (from === undefined || to === undefined || first.count === last.count) return [];
+    const grown = (to - from) * 1e6;
+    const each = figure(Math.max(grown, NOISE) / 1000 / (last.count - first.count));
+    return [`One more takes ${grown < NOISE ? `less than ${each}` : each} KB of ${kind} memory.`];
+  });
 }

@@ -11,7 +11,7 @@ import type { Contestant } from '../fabric/contestants/contestants.ts';
 import { createSite, joinNodes, PODS, type Site, UNDERLAY } from '../fabric/contestants/site.ts';
 import { type StartOptions, startWeft } from '../fabric/contestants/weft.ts';
 import { LoadedContestant } from '../fabric/pods.ts';
-import { residentBytes } from '../fabric/process-usage.ts';
+import { kernelBytes, residentBytes } from '../fabric/process-usage.ts';
 import { BASE } from '../fabric/setting.ts';
 import { roundTrip, udpOverload } from '../fabric/works.ts';
 import { median } from '../statistics.ts';
@@ -143,9 +143,13 @@ async function inSite<T>(use: (site: Site) => Promise<T>): Promise<T> {
   }
 }
 
+/** What the kernel used before this process built anything. */
+const kernelBefore = kernelBytes();
+
 /** Memory first, when nothing has been sent, then how the pod at either end fares. */
 async function load(site: Site, node: WeftNode): Promise<Record<string, number>> {
   const resident = residentBytes(node.pid) / 1e6;
+  const kernel = (kernelBytes() - kernelBefore) / 1e6;
   const [a, b] = site.pods;
   const [addressOfA, addressOfB] = PODS[4];
   const contestant: Contestant = {
@@ -167,7 +171,7 @@ async function load(site: Site, node: WeftNode): Promise<Record<string, number>>
       kpps.push((await small(loaded, effort)).kpps ?? 0);
       p50.push((await roundTrip(loaded, effort)).p50 ?? 0);
     }
-    return { 'resident, MB': resident, kpps: median(kpps), 'p50, µs': median(p50) };
+    return { 'resident, MB': resident, 'kernel, MB': kernel, kpps: median(kpps), 'p50, µs': median(p50) };
   } finally {
     await loaded.restart();
   }
