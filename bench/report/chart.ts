@@ -146,7 +146,14 @@ export function growth(
   return draw(echarts, 280, `${title}, ${names.y} by ${names.x}`, {
     title: heading(title, `${names.y}, by ${names.x}`),
     grid: { left: 70, right: 30, top: 84, bottom: 36 },
-    legend: { top: 52, left: 8, icon: 'rect', itemHeight: 3, textStyle: { color: light('ink') } },
+    legend: {
+      top: 52,
+      left: 8,
+      icon: 'rect',
+      itemHeight: 3,
+      itemGap: 28,
+      textStyle: { color: light('ink') },
+    },
     xAxis: { type: 'log', ...axis() },
     yAxis: { type: 'value', min: 0, ...axis() },
     series: lines.map(({ label, points }, n) => ({

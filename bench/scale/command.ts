@@ -34,17 +34,15 @@ export function scaleText(points: readonly ScalePoint[]): string {
     .join('\n\n');
 }
 
-/** Differences of memory below that are the garbage collector's, or somebody else's. */
+/** Differences of memory below that are the garbage collector's. */
 const NOISE = 10e6;
 
-/** What one more takes, where memory is among the figures: between the fewest and the most. */
+/** What one more takes of the node's memory, where that is among the figures: between the fewest and the most. */
 export function eachText(points: readonly ScalePoint[]): string[] {
-  return (['resident', 'kernel'] as const).flatMap((kind) => {
-    const [first, last] = [points[0], points[points.length - 1]];
-    const [from, to] = [first?.figures[`${kind}, MB`], last?.figures[`${kind}, MB`]];
-    if (from === undefined || to === undefined || first.count === last.count) return [];
-    const grown = (to - from) * 1e6;
-    const each = figure(Math.max(grown, NOISE) / 1000 / (last.count - first.count));
-    return [`One more takes ${grown < NOISE ? `less than ${each}` : each} KB of ${kind} memory.`];
-  });
+  const [first, last] = [points[0], points[points.length - 1]];
+  const [from, to] = [first?.figures['resident, MB'], last?.figures['resident, MB']];
+  if (from === undefined || to === undefined || first.count === last.count) return [];
+  const grown = (to - from) * 1e6;
+  const each = figure(Math.max(grown, NOISE) / 1000 / (last.count - first.count));
+  return [`One more takes ${grown < NOISE ? `less than ${each}` : each} KB of resident memory.`];
 }
