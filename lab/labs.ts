@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WeftError } from '../control/errors.ts';
+import { locked } from '../sys/file-lock.ts';
 import type { Lab } from './description.ts';
 import { isAlive, record, recorded } from './processes.ts';
 import { list, namespacesOf, PROCESS_FILE, removeAll } from './remains.ts';
@@ -15,6 +16,8 @@ export const DEFAULT_LAB = 'lab';
 const FOLDER_PREFIX = 'weft-lab.';
 /** No hyphen: it ends the name in names of namespaces. No digit first: runs have the pid there. */
 const NAME = /^[a-z][a-z0-9]{0,15}$/;
+/** Names are taken and given back by one process at a time. No lab's folder: those end in a name. */
+const LOCK = '/run/weft-labs.lock';
 /** Written when the lab is complete. */
 const DESCRIPTION = 'lab.json';
 
@@ -44,23 +47,12 @@ export function checkLabName(name: string): string {
 
 /** Takes the name for a lab that this process builds. What a builder that was killed has left goes. */
 export function claimLab(name: string): void {
-  if (!makeFolder(name)) {
+  locked(LOCK, () => {
     checkNobodyHas(name);
-    removeLab(name);
-    if (!makeFolder(name)) throw inUse(name, 'another process is building it');
-  }
-  record(join(labFolder(name), PROCESS_FILE), process.pid);
-  if (namespacesOf(labPrefix(name)).length > 0) removeAll(labPrefix(name), []);
-}
-
-function makeFolder(name: string): boolean {
-  try {
+    removeWhatIsLeft(name);
     mkdirSync(labFolder(name), { mode: 0o700 });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
+    record(join(labFolder(name), PROCESS_FILE), process.pid);
+  });
 }
 
 /** @throws WeftError 'in-use' */
@@ -108,8 +100,29 @@ export function readLab(name: string): Lab {
 
 /** Removes a lab, complete or not. @returns whether there was anything @throws WeftError while somebody builds it */
 export function removeLab(name: string): boolean {
-  checkNotBeingBuilt(name);
-  const there = labNames().includes(name) || namespacesOf(labPrefix(name)).length > 0;
+  return locked(LOCK, () => {
+    checkNotBeingBuilt(name);
+    return removeWhatIsLeft(name);
+  });
+}
+
+/** Removes labs that are not complete and whose builders are gone. @returns the prefixes of their namespaces */
+export function removeAbandoned(): string[] {
+  if (!labNames().some(isAbandoned)) return [];
+  return locked(LOCK, () => {
+    const names = labNames().filter(isAbandoned);
+    for (const name of names) removeWhatIsLeft(name);
+    return names.map(labPrefix);
+  });
+}
+
+function isAbandoned(name: string): boolean {
+  const builder = recorded(join(labFolder(name), PROCESS_FILE));
+  return !isStanding(name) && builder !== undefined && !isAlive(builder);
+}
+
+function removeWhatIsLeft(name: string): boolean {
+  const there = existsSync(labFolder(name)) || namespacesOf(labPrefix(name)).length > 0;
   if (there) removeAll(labPrefix(name), [labFolder(name)]);
   return there;
 }

@@ -7,9 +7,9 @@
 import { mkdirSync, mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isStanding, labFolder, labNames, labPrefix } from './labs.ts';
+import { labFolder, labPrefix, removeAbandoned } from './labs.ts';
 import { Namespace } from './namespace.ts';
-import { isAlive, processOf, record, recorded } from './processes.ts';
+import { processOf, record, recorded } from './processes.ts';
 import { list, NETNS_FOLDER, PROCESS_FILE, removeAll } from './remains.ts';
 
 /** Namespaces and temporary folders of a run: 'weft', its process, which of its runs when not the first, and what it is. */
@@ -101,11 +101,7 @@ export function sweep(): string[] {
     if (prefix !== undefined && !lives(prefix, Number(pid), folders)) dead.add(prefix);
   }
   for (const prefix of dead) removeAll(prefix, foldersOf(prefix, folders));
-  for (const lab of labNames().filter(isAbandoned)) {
-    removeAll(labPrefix(lab), [labFolder(lab)]);
-    dead.add(labPrefix(lab));
-  }
-  return [...dead];
+  return [...dead, ...removeAbandoned()];
 }
 
 /** Whether its process is there. One that is but has not yet written when it started gets the benefit of the doubt. */
@@ -114,12 +110,6 @@ function lives(prefix: string, pid: number, folders: readonly string[]): boolean
   if (!now) return false;
   const owners = foldersOf(prefix, folders).map((folder) => recorded(join(folder, PROCESS_FILE)));
   return owners.every((owner) => owner === undefined || owner.start === now.start);
-}
-
-/** A lab that is not complete, and whose builder will not complete it. */
-function isAbandoned(lab: string): boolean {
-  const builder = recorded(join(labFolder(lab), PROCESS_FILE));
-  return !isStanding(lab) && builder !== undefined && !isAlive(builder);
 }
 
 /** Anyone may make a folder in /tmp: only what this user has made is believed, and removed. */
