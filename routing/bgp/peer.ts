@@ -5,6 +5,7 @@ import { type Address, formatAddress } from '../../wire/address.ts';
 import type { RibPeer } from '../rib/peer.ts';
 import type { Rib } from '../rib/rib.ts';
 import type { BgpEvents, PeerView } from './bgp.ts';
+import type { Clock } from './clock.ts';
 import { Cease, ErrorCode, type SessionError, sessionError } from './codec/errors.ts';
 import { afiOf, type Family, Safi } from './codec/family.ts';
 import { RefreshSubtype } from './codec/message.ts';
@@ -19,8 +20,7 @@ export interface PeerContext {
   readonly speaker: Speaker;
   readonly rib: Rib;
   readonly events: BgpEvents;
-  /** Milliseconds, never set back. */
-  now(): number;
+  readonly clock: Clock;
   /** Makes the connections of a session. */
   sockets(peer: Peer): Pick<SessionIo, 'connect' | 'write' | 'close'>;
   random(): number;
@@ -41,8 +41,7 @@ export class Peer {
   /** Families whose End-of-RIB has come in this session. */
   readonly told = new Set<Family>();
   readonly #context: PeerContext;
-  #timer: NodeJS.Timeout | undefined;
-  #immediate: NodeJS.Immediate | undefined;
+  #unwake = (): void => {};
 
   constructor(context: PeerContext, settings: PeerSettings, template?: string) {
     this.#context = context;
@@ -66,7 +65,7 @@ export class Peer {
   }
 
   handle(input: Input): void {
-    this.session.handle(input, this.#context.now());
+    this.session.handle(input, this.#context.clock.now());
     this.#context.onHandled(this);
   }
 
@@ -91,23 +90,19 @@ export class Peer {
   /** No more of it: timers, connections. */
   dispose(): void {
     this.handle({ kind: 'leave' });
-    clearTimeout(this.#timer);
-    clearImmediate(this.#immediate);
+    this.#unwake();
   }
 
   view(): PeerView {
     const { rib, speaker } = this.#context;
     const counts = this.isUp ? rib.counts(this.name) : { received: 0, accepted: 0, advertised: 0 };
-    return describePeer(this, counts, speaker, this.#context.now());
+    return describePeer(this, counts, speaker, this.#context.clock.now());
   }
 
   #wake(at: number): void {
-    clearTimeout(this.#timer);
-    clearImmediate(this.#immediate);
-    const tick = (): void => this.handle({ kind: 'tick' });
-    const wait = at - this.#context.now();
-    if (wait <= 0) this.#immediate = setImmediate(tick);
-    else if (wait < Number.POSITIVE_INFINITY) this.#timer = setTimeout(tick, Math.ceil(wait));
+    this.#unwake();
+    if (at === Number.POSITIVE_INFINITY) return;
+    this.#unwake = this.#context.clock.at(at, () => this.handle({ kind: 'tick' }));
   }
 
   #sink(): SessionSink {
@@ -115,14 +110,15 @@ export class Peer {
     return {
       up: (agreement, ends) => this.#up(agreement, ends),
       down: (why, retain) => {
-        rib.peerDown(this.name, this.#context.now(), retain);
+        rib.peerDown(this.name, this.#context.clock.now(), retain);
         events.onPeer({ ...this.#event(), up: false, why });
         events.onLog('warn', { peer: this.name, why, kept: retain?.families ?? [] }, 'a BGP session ended');
       },
       update: (received) => this.#update(received),
       refresh: (family, subtype) => {
         if (subtype === RefreshSubtype.request) rib.resend(this.name, family);
-        else if (subtype === RefreshSubtype.begin) rib.beginRefresh(this.name, family, this.#context.now());
+        else if (subtype === RefreshSubtype.begin)
+          rib.beginRefresh(this.name, family, this.#context.clock.now());
         else if (subtype === RefreshSubtype.end) rib.endRefresh(this.name, family);
       },
       take: (maxBytes) => rib.take(this.name, maxBytes),
@@ -133,7 +129,11 @@ export class Peer {
   #up(agreement: Agreement, ends: Ends): void {
     const { rib, events } = this.#context;
     this.told.clear();
-    rib.peerUp(this.#ribPeer(agreement, ends), this.#context.now(), agreement.restart?.forwarding ?? []);
+    rib.peerUp(
+      this.#ribPeer(agreement, ends),
+      this.#context.clock.now(),
+      agreement.restart?.forwarding ?? [],
+    );
     events.onPeer({ ...this.#event(ends), up: true });
     const { asn, families, holdTime } = agreement;
     events.onLog('info', { peer: this.name, asn, families, holdTime }, 'a BGP session is established');

@@ -20,6 +20,7 @@ import type {
   StartOptions,
 } from './bgp.ts';
 import { Changes } from './changes.ts';
+import { realClock } from './clock.ts';
 import { Cease } from './codec/errors.ts';
 import { Discovery } from './discovery.ts';
 import { interfaceOfScope } from './links.ts';
@@ -218,7 +219,7 @@ export class Speaker {
       speaker: this.#identity,
       rib: this.#rib,
       events: this.#events,
-      now: () => performance.now(),
+      clock: realClock,
       sockets: (peer) => this.#socketsOf(peer),
       random: Math.random,
       onUp: (peer) => this.#onUp(peer),
