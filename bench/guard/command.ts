@@ -1,6 +1,7 @@
 /** `weft bench guard`: fails when a stage or a ratio has fallen behind the committed baseline; --update writes that. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { Command } from 'commander';
 import { WeftError } from '../../control/errors.ts';
 import { table } from '../../control/text.ts';
@@ -24,7 +25,9 @@ const FILE = 'guard.json';
 /** A ratio is kept with so many digits. */
 const DIGITS = 3;
 /** What has fallen is measured again so often at most: a disturbance from outside must not decide. */
-const RETRIES = 2;
+const RETRIES = 5;
+/** Traffic is measured again after twice as long each time, seconds: what disturbs it from outside is to have passed. */
+const FIRST_PAUSE = 2;
 /** The baseline is the median of so many. */
 const UPDATES = 3;
 
@@ -70,6 +73,7 @@ async function judgePatiently(baseline: Ratios): Promise<Finding[]> {
     const fallen = findings.filter((finding) => finding.fallen);
     if (fallen.length === 0) break;
     progress(`once more: ${fallen.map(({ id }) => id).join(', ')}`);
+    if (fallen.some(({ kind }) => kind === 'fabric')) await setTimeout(FIRST_PAUSE * 2 ** retry * 1000);
     const again = await measure(ratiosOf(fallen, ({ was }) => was));
     const best = ratiosOf(findings, (one) => (one.fallen ? better(one, again[one.kind][one.id]) : one.is));
     findings = judge(baseline, best);
