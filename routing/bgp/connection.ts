@@ -63,6 +63,19 @@ export interface Ended {
   readonly by: 'notification' | 'hardReset' | 'disconnect' | 'collision';
 }
 
+/** All that a connection is at a moment, as a value. */
+export interface ConnectionState {
+  readonly origin: 'ours' | 'theirs';
+  readonly state: State;
+  readonly id?: number;
+  readonly agreement?: Agreement;
+  /** Bytes are as the agreement has them. */
+  readonly agreed: boolean;
+  readonly queued: number;
+  readonly timers: readonly (readonly [Timer, number])[];
+  readonly partial: Uint8Array;
+}
+
 export class Connection {
   readonly origin: 'ours' | 'theirs';
   state: State;
@@ -89,6 +102,32 @@ export class Connection {
     connection.id = id;
     connection.state = { ...connection.state, name: 'active' };
     return connection;
+  }
+
+  static restored(from: ConnectionState, owner: Owner): Connection {
+    const connection = new Connection(from.origin, owner);
+    connection.state = from.state;
+    connection.id = from.id;
+    connection.queued = from.queued;
+    for (const [timer, at] of from.timers) connection.#timers.set(timer, at);
+    connection.#framing = new Framing(INITIAL_CODING.maxLength, from.partial);
+    if (from.agreement !== undefined && from.agreed) connection.agree(from.agreement);
+    connection.agreement = from.agreement;
+    return connection;
+  }
+
+  snapshot(): ConnectionState {
+    const { origin, state, id, agreement, queued } = this;
+    return {
+      origin,
+      state,
+      ...(id !== undefined && { id }),
+      ...(agreement !== undefined && { agreement }),
+      agreed: this.#receiving !== INITIAL_CODING,
+      queued,
+      timers: [...this.#timers],
+      partial: this.#framing.partial,
+    };
   }
 
   get isUp(): boolean {

@@ -8,8 +8,15 @@ export class Framing {
   #partial: Uint8Array = new Uint8Array(0);
   #held = 0;
 
-  constructor(maxLength: number) {
+  /** @param partial the beginning of a message that another one held */
+  constructor(maxLength: number, partial?: Uint8Array) {
     this.maxLength = maxLength;
+    if (partial !== undefined) this.#keep(partial);
+  }
+
+  /** A copy of what there is of a message that is not whole yet. */
+  get partial(): Uint8Array {
+    return this.#partial.slice(0, this.#held);
   }
 
   /**

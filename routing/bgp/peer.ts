@@ -12,6 +12,7 @@ import { RefreshSubtype } from './codec/message.ts';
 import { endOfRibOf, type ReceivedUpdate } from './codec/update.ts';
 import type { Agreement, Speaker } from './negotiate.ts';
 import { describePeer } from './peer-view.ts';
+import { type RecordBounds, Recorder, tapped } from './record/recorder.ts';
 import { type Ends, type Input, Session, type SessionIo, type SessionSink } from './session.ts';
 import type { PeerSettings } from './settings.ts';
 
@@ -42,6 +43,7 @@ export class Peer {
   readonly told = new Set<Family>();
   readonly #context: PeerContext;
   #unwake = (): void => {};
+  #recorder: Recorder | undefined;
 
   constructor(context: PeerContext, settings: PeerSettings, template?: string) {
     this.#context = context;
@@ -57,7 +59,8 @@ export class Peer {
       wake: (at) => this.#wake(at),
       random: () => context.random(),
     };
-    this.session = new Session(context.speaker, settings, io, this.#sink());
+    const world = tapped(io, this.#sink(), () => this.#recorder);
+    this.session = new Session(context.speaker, settings, world.io, world.sink);
   }
 
   get isUp(): boolean {
@@ -65,7 +68,9 @@ export class Peer {
   }
 
   handle(input: Input): void {
-    this.session.handle(input, this.#context.clock.now());
+    const now = this.#context.clock.now();
+    this.#recorder?.input(input, now);
+    this.session.handle(input, now);
     this.#context.onHandled(this);
   }
 
@@ -87,9 +92,24 @@ export class Peer {
     return true;
   }
 
+  /** Writes down what the session is told and does from now on. @throws Error when that is being done */
+  record(bounds: RecordBounds): { fetch(): Uint8Array | undefined; close(): void } {
+    if (this.#recorder?.ended === false) throw new Error(`the peer ${this.name} is being recorded already`);
+    const { speaker, clock } = this.#context;
+    const recorder = new Recorder(this.name, this.session, speaker, bounds, clock.now());
+    this.#recorder = recorder;
+    return {
+      fetch: () => recorder.fetch(clock.now()),
+      close: () => {
+        if (this.#recorder === recorder) this.#recorder = undefined;
+      },
+    };
+  }
+
   /** No more of it: timers, connections. */
   dispose(): void {
     this.handle({ kind: 'leave' });
+    this.#recorder?.end('the peer is not there any more, or configured anew');
     this.#unwake();
   }
 

@@ -2,7 +2,7 @@
  * The session with one peer: up to two connections at a time, one opened by each side, of which one stays (RFC 4271
  * section 6.8); what is agreed on, what goes up to the RIB and what comes down from it. It reads no clock and no socket
  * and throws no dice: everything that it depends on comes in through `handle` and the two interfaces below, so that a
- * session that was recorded (record.ts) runs again bit for bit.
+ * session that was recorded (record/) runs again bit for bit.
  *
  *    connections ──▶ handle ──▶ state machine, collision ──▶ sink (RIB)
  *    connections ◀── io ◀────── pump, while there is room ◀── sink.take
@@ -14,7 +14,7 @@ import { type Cease, ErrorCode, type SessionError, sessionError } from './codec/
 import { type Family, familyOf } from './codec/family.ts';
 import type { Message, Received } from './codec/message.ts';
 import type { ReceivedUpdate } from './codec/update.ts';
-import { Connection, type Ended, type Owner } from './connection.ts';
+import { Connection, type ConnectionState, type Ended, type Owner } from './connection.ts';
 import type { Event, Settings, StateName } from './fsm.ts';
 import { type Agreement, negotiate, openFor, type Speaker } from './negotiate.ts';
 import type { PeerSettings } from './settings.ts';
@@ -87,6 +87,23 @@ export interface MessageCounters {
   sessions: number;
 }
 
+/** All that a session is at a moment, as a value: with settings and speaker, what another one goes on from. */
+export interface SessionState {
+  readonly counters: MessageCounters;
+  readonly lastError?: { readonly text: string; readonly at: number };
+  readonly state: StateName;
+  readonly since: number;
+  readonly ends: readonly (readonly [number, Ends])[];
+  readonly ours: ConnectionState;
+  readonly theirs?: ConnectionState;
+  readonly running: boolean;
+  readonly heldUntil?: number;
+  readonly upSince: number;
+  readonly nextAdvertisement: number;
+  readonly lastId: number;
+  readonly awake: number;
+}
+
 /** What is given to a connection before it has taken some of it: a few times what is in flight in a data centre. */
 const HIGH_WATER = 256 << 10;
 const PORTION = 64 << 10;
@@ -123,7 +140,7 @@ export class Session {
   readonly #owner: Owner;
   readonly #ends = new Map<number, Ends>();
   /** The one that we open, or wait with; and the one that the peer has opened. */
-  readonly #ours: Connection;
+  #ours: Connection;
   #theirs: Connection | undefined;
   #running = false;
   #heldUntil: number | undefined;
@@ -133,7 +150,14 @@ export class Session {
   #state: StateName = 'idle';
   #awake = Number.POSITIVE_INFINITY;
 
-  constructor(speaker: Speaker, settings: PeerSettings, io: SessionIo, sink: SessionSink) {
+  /** @param from a session that this one goes on from */
+  constructor(
+    speaker: Speaker,
+    settings: PeerSettings,
+    io: SessionIo,
+    sink: SessionSink,
+    from?: SessionState,
+  ) {
     this.#speaker = speaker;
     this.#settings = settings;
     this.#io = io;
@@ -161,6 +185,46 @@ export class Session {
       },
     };
     this.#ours = new Connection('ours', this.#owner);
+    if (from !== undefined) this.#restore(from);
+  }
+
+  get settings(): PeerSettings {
+    return this.#settings;
+  }
+
+  snapshot(): SessionState {
+    const { lastError } = this;
+    return {
+      counters: structuredClone(this.counters),
+      ...(lastError !== undefined && { lastError }),
+      state: this.#state,
+      since: this.since,
+      ends: [...this.#ends],
+      ours: this.#ours.snapshot(),
+      ...(this.#theirs !== undefined && { theirs: this.#theirs.snapshot() }),
+      running: this.#running,
+      ...(this.#heldUntil !== undefined && { heldUntil: this.#heldUntil }),
+      upSince: this.#upSince,
+      nextAdvertisement: this.#nextAdvertisement,
+      lastId: this.#lastId,
+      awake: this.#awake,
+    };
+  }
+
+  #restore(from: SessionState): void {
+    Object.assign(this.counters, structuredClone(from.counters));
+    this.lastError = from.lastError;
+    this.since = from.since;
+    this.#state = from.state;
+    for (const [id, ends] of from.ends) this.#ends.set(id, ends);
+    this.#ours = Connection.restored(from.ours, this.#owner);
+    this.#theirs = from.theirs && Connection.restored(from.theirs, this.#owner);
+    this.#running = from.running;
+    this.#heldUntil = from.heldUntil;
+    this.#upSince = from.upSince;
+    this.#nextAdvertisement = from.nextAdvertisement;
+    this.#lastId = from.lastId;
+    this.#awake = from.awake;
   }
 
   /** Of the connection that has come furthest. */
