@@ -8,6 +8,7 @@ import { WeftError } from './errors.ts';
 import type {
   AttachRequest,
   BgpClear,
+  BgpRecord,
   BgpRoutesQuery,
   BgpShutdown,
   DetachRequest,
@@ -26,6 +27,12 @@ const flag: kind.Kind<boolean> = {
   right: "'true' or 'false'",
   read: (raw) => (raw === 'true' ? true : raw === 'false' ? false : undefined),
 };
+
+/** A number there. */
+const digits = (number: kind.Kind<number>): kind.Kind<number> => ({
+  right: number.right,
+  read: (raw) => (typeof raw === 'string' && /^\d{1,15}$/.test(raw) ? number.read(Number(raw)) : undefined),
+});
 
 const DEFAULT_IFNAME = 'eth0';
 
@@ -84,6 +91,12 @@ export const bgpRoutesQuery: z.ZodType<BgpRoutesQuery> = section({
 });
 
 export const bgpWhyQuery = section({ prefix: given.prefix });
+
+export const bgpRecordQuery: z.ZodType<BgpRecord> = section({
+  peer: given.peer,
+  seconds: value(digits(kind.integer(1, 86_400)), 60),
+  messages: value(digits(kind.integer(1, 1e9)), undefined),
+});
 
 export const bgpClearRequest: z.ZodType<BgpClear> = section({
   peer: given.peer,

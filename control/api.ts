@@ -13,6 +13,7 @@ import {
   attachRequest,
   bgpClearRequest,
   bgpEnableRequest,
+  bgpRecordQuery,
   bgpRoutesQuery,
   bgpShutdownRequest,
   bgpWhyQuery,
@@ -71,6 +72,9 @@ export async function openApi(
     const routes = service.bgpRoutes(readRequest(bgpRoutesQuery, query));
     return reply.type('application/json').send(Readable.from(jsonList(routes)));
   });
+  app.get('/v1/bgp/record', async ({ query }, reply) =>
+    download(reply, service.bgpRecord(readRequest(bgpRecordQuery, query))),
+  );
   const order = <T>(path: string, schema: z.ZodType<T>, carryOut: (request: T) => Promise<void>) =>
     app.post(`/v1/${path}`, async ({ body }, reply) => {
       await carryOut(readRequest(schema, body));
@@ -126,6 +130,21 @@ async function* jsonList(parts: AsyncIterable<readonly unknown[]>): AsyncGenerat
     separator = ',';
   }
   yield separator === '[' ? '[]' : ']';
+}
+
+/** What cannot be had is refused as any request is: the first piece decides. */
+async function download(reply: FastifyReply, parts: AsyncIterable<Uint8Array>): Promise<FastifyReply> {
+  const iterator = parts[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  async function* all(): AsyncGenerator<Uint8Array> {
+    try {
+      for (let part = first; !part.done; part = await iterator.next())
+        if (part.value.length > 0) yield part.value;
+    } finally {
+      await iterator.return?.();
+    }
+  }
+  return reply.type('application/octet-stream').send(Readable.from(all(), { objectMode: false }));
 }
 
 /** Aborted when the connection ends before the answer is written. */

@@ -2,7 +2,8 @@
  * Asks the daemon: JSON over HTTP on its unix socket. Everything that commands need of a running node goes through here;
  * imports nothing that takes time to load.
  */
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { codeOf, WeftError } from './errors.ts';
 
 /** Requests of the API; results are those of service.ts, bodies as api-requests.ts reads them. */
@@ -19,6 +20,7 @@ export type ApiPath =
   | 'bgp'
   | 'bgp/routes'
   | 'bgp/why'
+  | 'bgp/record'
   | 'bgp/clear'
   | 'bgp/shutdown'
   | 'bgp/enable'
@@ -30,6 +32,8 @@ export interface Client {
   /** Rejects with WeftError 'unreachable' when no daemon answers, or with the code and message that the daemon gives. */
   get<T>(path: ApiPath, query?: Readonly<Record<string, string>>): Promise<T>;
   post<T>(path: ApiPath, body: unknown): Promise<T>;
+  /** Of what is not JSON, once the daemon has agreed to send it; takes its time. */
+  download(path: ApiPath, query?: Readonly<Record<string, string>>): Promise<Readable>;
 }
 
 export { DEFAULT_SOCKET } from '../cni/socket.ts';
@@ -40,16 +44,25 @@ const PATIENCE_MS = 30_000;
 /** @param socket path of the unix socket */
 export function openClient(socket: string): Client {
   return {
-    async get<T>(path: ApiPath, query: Readonly<Record<string, string>> = {}) {
-      const search = new URLSearchParams(query).toString();
-      return (await exchange(socket, 'GET', `/v1/${path}${search && `?${search}`}`)) as T;
-    },
+    get: async <T>(path: ApiPath, query?: Readonly<Record<string, string>>) =>
+      (await read(socket, await exchange(socket, 'GET', urlOf(path, query)))) as T,
     post: async <T>(path: ApiPath, body: unknown) =>
-      (await exchange(socket, 'POST', `/v1/${path}`, JSON.stringify(body))) as T,
+      (await read(socket, await exchange(socket, 'POST', urlOf(path), JSON.stringify(body)))) as T,
+    async download(path, query) {
+      const response = await exchange(socket, 'GET', urlOf(path, query));
+      response.socket.setTimeout(0);
+      if (response.statusCode !== 200) await read(socket, response);
+      return response;
+    },
   };
 }
 
-function exchange(socketPath: string, method: string, path: string, body?: string): Promise<unknown> {
+function urlOf(path: ApiPath, query: Readonly<Record<string, string>> = {}): string {
+  const search = new URLSearchParams(query).toString();
+  return `/v1/${path}${search && `?${search}`}`;
+}
+
+function exchange(socketPath: string, method: string, path: string, body?: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const headers =
       body === undefined
@@ -57,18 +70,7 @@ function exchange(socketPath: string, method: string, path: string, body?: strin
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     const request = httpRequest(
       { socketPath, method, path, headers, agent: false, timeout: PATIENCE_MS },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', (error) => reject(unreachable(socketPath, error)));
-        response.on('end', () => {
-          try {
-            resolve(interpret(socketPath, response.statusCode ?? 0, Buffer.concat(chunks).toString()));
-          } catch (error) {
-            reject(error);
-          }
-        });
-      },
+      resolve,
     );
     request.on('timeout', () => {
       const what = `the weft daemon on ${socketPath} did not answer within ${PATIENCE_MS / 1000} s`;
@@ -79,6 +81,16 @@ function exchange(socketPath: string, method: string, path: string, body?: strin
     );
     request.end(body);
   });
+}
+
+async function read(socket: string, response: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of response) chunks.push(chunk);
+  } catch (error) {
+    throw error instanceof WeftError ? error : unreachable(socket, error as Error);
+  }
+  return interpret(socket, response.statusCode ?? 0, Buffer.concat(chunks).toString());
 }
 
 function interpret(socket: string, status: number, text: string): unknown {

@@ -87,6 +87,7 @@ export function createNodeService(parts: NodeParts): NodeService {
     bgp: () => bgp.peers(),
     bgpRoutes: (query) => bgp.routes(query),
     bgpWhy: (prefix) => bgp.why(prefix),
+    bgpRecord: (request) => bgp.record(request),
     bgpClear: (request) => bgp.clear(request),
     bgpShutdown: ({ peer, text }) => bgp.shutdown(peer, text),
     bgpEnable: ({ peer }) => bgp.enable(peer),

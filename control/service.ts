@@ -37,6 +37,8 @@ export interface NodeService {
   bgpRoutes(query: BgpRoutesQuery): AsyncIterable<readonly BgpRoute[]>;
   /** Rejects with WeftError 'not-found' without BGP, as the following do, and for a peer that there is not. */
   bgpWhy(prefix: Prefix): Promise<BgpWhy>;
+  /** Of the session with a peer, as it goes on; bytes for `weft bgp replay`. */
+  bgpRecord(request: BgpRecord): AsyncIterable<Uint8Array>;
   bgpClear(request: BgpClear): Promise<void>;
   bgpShutdown(request: BgpShutdown): Promise<void>;
   bgpEnable(request: { readonly peer: string }): Promise<void>;
@@ -336,6 +338,13 @@ export interface BgpWhy {
   }[];
   /** Why the best cannot be forwarded by. */
   readonly problems: readonly string[];
+}
+
+export interface BgpRecord {
+  readonly peer: string;
+  readonly seconds: number;
+  /** Messages in both directions after which it ends too. */
+  readonly messages: number | undefined;
 }
 
 export interface BgpClear {

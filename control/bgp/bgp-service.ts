@@ -6,7 +6,15 @@ import type { RouteQuery } from '../../routing/bgp/bgp.ts';
 import type { Prefix } from '../../wire/prefix.ts';
 import type { NodeConfig } from '../config/node-config.ts';
 import { WeftError } from '../errors.ts';
-import type { BgpClear, BgpPeer, BgpRoute, BgpRoutesQuery, BgpSummary, BgpWhy } from '../service.ts';
+import type {
+  BgpClear,
+  BgpPeer,
+  BgpRecord,
+  BgpRoute,
+  BgpRoutesQuery,
+  BgpSummary,
+  BgpWhy,
+} from '../service.ts';
 import { type BgpNode, type BgpNodeOptions, openBgpNode } from './bgp-node.ts';
 import { peerView, routeView, whyView } from './views.ts';
 
@@ -25,6 +33,7 @@ export interface BgpService {
   peers(): Promise<BgpPeer[]>;
   routes(query: BgpRoutesQuery): AsyncIterable<readonly BgpRoute[]>;
   why(prefix: Prefix): Promise<BgpWhy>;
+  record(request: BgpRecord): AsyncIterable<Uint8Array>;
   clear(request: BgpClear): Promise<void>;
   shutdown(peer: string, text: string): Promise<void>;
   enable(peer: string): Promise<void>;
@@ -35,6 +44,9 @@ export interface BgpService {
 
 /** How long the node waits with its ready line for what peers tell, milliseconds: those that are up tell it at once. */
 const START_PATIENCE = 2000;
+
+/** Bytes of a recorded session. */
+const MOST_RECORDED = 256 << 20;
 
 export function createBgpService(options: BgpNodeOptions): BgpService {
   let running: BgpNode | undefined;
@@ -95,6 +107,11 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
     async why(prefix) {
       const { bgp, learned } = need();
       return whyView(prefix, await bgp.explain(prefix), learned.problems(prefix));
+    },
+    async *record({ peer, seconds, messages }) {
+      const { bgp } = need();
+      const bounds = { seconds, bytes: MOST_RECORDED, ...(messages !== undefined && { messages }) };
+      yield* bgp.download({ kind: 'recording', peer: await known(need(), peer), bounds });
     },
     clear: async ({ peer, how }) => need().bgp.clear(await known(need(), peer), how),
     shutdown: async (peer, text) => need().shutdown(await known(need(), peer), text),

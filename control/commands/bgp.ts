@@ -1,9 +1,10 @@
-/** `weft bgp`: the peers; routes, why, clear, refresh, shutdown, enable */
+/** `weft bgp`: the peers; routes, why, clear, refresh, shutdown, enable, record, replay */
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatPrefix, type Prefix, parsePrefix } from '../../wire/prefix.ts';
 import { WeftError } from '../errors.ts';
 import type { BgpAttributes, BgpPeer, BgpRoute, BgpWhy } from '../service.ts';
 import { durationText, table } from '../text.ts';
+import { recordCommand, replayCommand } from './bgp-record.ts';
 import {
   clientCommand,
   connect,
@@ -40,7 +41,9 @@ export function bgpCommand(): Command {
     .addCommand(clear())
     .addCommand(refresh())
     .addCommand(shutdown())
-    .addCommand(enable());
+    .addCommand(enable())
+    .addCommand(recordCommand())
+    .addCommand(replayCommand());
 }
 
 function routes(): Command {

@@ -9,6 +9,7 @@ import type { Attributes } from './codec/attributes.ts';
 import type { Family } from './codec/family.ts';
 import type { Tunnel } from './codec/tunnel.ts';
 import type { StateName } from './fsm.ts';
+import type { RecordBounds } from './record/recorder.ts';
 import type { BgpSettings } from './settings.ts';
 
 /** One way to a learned prefix. */
@@ -148,6 +149,14 @@ export interface RouteView {
   readonly rejected?: string;
 }
 
+/** What is long, and bytes. */
+export type DownloadQuery = {
+  /** Of a session, as of now: see record/format.ts. */
+  readonly kind: 'recording';
+  readonly peer: string;
+  readonly bounds: RecordBounds;
+};
+
 export interface Bgp {
   /** A reload: sessions whose settings did not change stay. Rejects, with nothing changed, what cannot be. */
   apply(settings: BgpSettings): Promise<void>;
@@ -157,6 +166,8 @@ export interface Bgp {
   peers(): Promise<readonly PeerView[]>;
   /** Some hundred routes at a time, so that a million of them do not stop the speaker. */
   routes(query: RouteQuery): AsyncIterable<readonly RouteView[]>;
+  /** Pieces, some of them empty. Rejects what cannot be had; who stops reading ends it. */
+  download(query: DownloadQuery): AsyncIterable<Uint8Array>;
   explain(prefix: Prefix): Promise<readonly Explanation[]>;
   /** 'hard' ends the session, 'in' asks the peer for its routes again, 'out' sends ours again. Rejects for an unknown peer. */
   clear(peer: string, how: 'hard' | 'in' | 'out'): Promise<void>;

@@ -10,6 +10,7 @@ import { Cease, ErrorCode, type SessionError, sessionError } from './codec/error
 import { afiOf, type Family, Safi } from './codec/family.ts';
 import { RefreshSubtype } from './codec/message.ts';
 import { endOfRibOf, type ReceivedUpdate } from './codec/update.ts';
+import type { Source } from './downloads.ts';
 import type { Agreement, Speaker } from './negotiate.ts';
 import { describePeer } from './peer-view.ts';
 import { type RecordBounds, Recorder, tapped } from './record/recorder.ts';
@@ -93,7 +94,7 @@ export class Peer {
   }
 
   /** Writes down what the session is told and does from now on. @throws Error when that is being done */
-  record(bounds: RecordBounds): { fetch(): Uint8Array | undefined; close(): void } {
+  record(bounds: RecordBounds): Source {
     if (this.#recorder?.ended === false) throw new Error(`the peer ${this.name} is being recorded already`);
     const { speaker, clock } = this.#context;
     const recorder = new Recorder(this.name, this.session, speaker, bounds, clock.now());

@@ -6,6 +6,7 @@ import type { Prefix } from '../../wire/prefix.ts';
 import type { Explanation } from '../rib/route.ts';
 import type {
   BgpEvents,
+  DownloadQuery,
   OriginatedRoute,
   PeerView,
   ResolvedNextHop,
@@ -57,6 +58,8 @@ export type ToThread =
   /** Some more routes of a query, which the first of these begins; `end`: no more of it. */
   | { readonly kind: 'read'; readonly id: number; readonly query?: RouteQuery }
   | { readonly kind: 'end'; readonly id: number }
+  /** The next piece of a download, likewise. */
+  | { readonly kind: 'pull'; readonly id: number; readonly query?: DownloadQuery }
   | { readonly kind: 'stop'; readonly restart: boolean };
 
 export type FromThread =
@@ -65,4 +68,5 @@ export type FromThread =
   | { readonly kind: 'routes'; readonly batch: readonly RouteChange[] }
   /** Undefined: there are no more. */
   | { readonly kind: 'page'; readonly id: number; readonly routes: readonly RouteView[] | undefined }
+  | { readonly kind: 'chunk'; readonly id: number; readonly bytes: Uint8Array | undefined }
   | { [Name in keyof Told]: EventOf<Name> }[keyof Told];

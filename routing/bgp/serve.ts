@@ -3,6 +3,7 @@
  * so that a test can have both ends in one.
  */
 import type { BgpEvents, RouteView } from './bgp.ts';
+import { Downloads } from './downloads.ts';
 import type { Calls, FromThread, ThreadSetup, Told, ToThread } from './protocol.ts';
 import { Speaker } from './speaker.ts';
 
@@ -49,6 +50,7 @@ export function serve(port: Port, { settings, options }: ThreadSetup): void {
     shutdown: (peer, text) => speaker.shutdown(peer, text),
     enable: (peer) => speaker.enable(peer),
   };
+  const downloads = new Downloads((query) => speaker.download(query), say);
   const queries = new Map<number, Iterator<RouteView | undefined>>();
 
   const answer = (id: number, value: () => unknown): void => {
@@ -81,6 +83,10 @@ export function serve(port: Port, { settings, options }: ThreadSetup): void {
         break;
       case 'end':
         queries.delete(message.id);
+        downloads.end(message.id);
+        break;
+      case 'pull':
+        downloads.pull(message.id, message.query);
         break;
       case 'stop':
         speaker.stop(message);

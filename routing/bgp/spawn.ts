@@ -3,7 +3,7 @@
  * that a node at work delays no keepalive. The only `new Worker` of the speaker.
  */
 import { Worker } from 'node:worker_threads';
-import type { Bgp, BgpEvents, RouteQuery, RouteView, StartBgp } from './bgp.ts';
+import type { Bgp, BgpEvents, DownloadQuery, RouteQuery, RouteView, StartBgp } from './bgp.ts';
 import type { Calls, FromThread, ThreadSetup, ToThread } from './protocol.ts';
 
 /** How long a thread may take to say goodbye to its peers, milliseconds. */
@@ -101,6 +101,21 @@ export class Remote implements Bgp {
     }
   }
 
+  async *download(query: DownloadQuery): AsyncGenerator<Uint8Array> {
+    const id = ++this.#lastId;
+    let isOver = false;
+    try {
+      let bytes = await this.#ask<Uint8Array | undefined>(id, { kind: 'pull', id, query });
+      while (bytes !== undefined) {
+        yield bytes;
+        bytes = await this.#ask(id, { kind: 'pull', id });
+      }
+      isOver = true;
+    } finally {
+      if (!isOver) this.#thread.postMessage({ kind: 'end', id });
+    }
+  }
+
   async stop({ restart }: { readonly restart: boolean }) {
     this.#stopping = true;
     this.#thread.postMessage({ kind: 'stop', restart });
@@ -132,6 +147,9 @@ export class Remote implements Bgp {
         break;
       case 'page':
         this.#settle(message.id)?.resolve(message.routes);
+        break;
+      case 'chunk':
+        this.#settle(message.id)?.resolve(message.bytes);
         break;
       case 'refusal':
         this.#settle(message.id)?.reject(new Error(message.message));

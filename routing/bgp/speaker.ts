@@ -12,6 +12,7 @@ import { Rib } from '../rib/rib.ts';
 import type { Explanation, RouteAttributes } from '../rib/route.ts';
 import type {
   BgpEvents,
+  DownloadQuery,
   OriginatedRoute,
   PeerView,
   ResolvedNextHop,
@@ -23,6 +24,7 @@ import { Changes } from './changes.ts';
 import { realClock } from './clock.ts';
 import { Cease } from './codec/errors.ts';
 import { Discovery } from './discovery.ts';
+import type { Source } from './downloads.ts';
 import { interfaceOfScope } from './links.ts';
 import type { Speaker as Identity } from './negotiate.ts';
 import { dynamicName, Peer, type PeerContext } from './peer.ts';
@@ -125,6 +127,11 @@ export class Speaker {
   routes(query: RouteQuery): IterableIterator<RouteView | undefined> {
     if (query.rib !== 'local') this.#peer(query.peer ?? '');
     return routesOf(this.#rib, query);
+  }
+
+  /** @throws Error when it cannot be had */
+  download({ peer, bounds }: DownloadQuery): Source {
+    return this.#peer(peer).record(bounds);
   }
 
   explain(prefix: Prefix): readonly Explanation[] {

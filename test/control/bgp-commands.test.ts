@@ -1,5 +1,5 @@
 // `weft bgp` as users run it, against an API whose node has a speaker that is not one.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { type Api, openApi } from '../../control/api.ts';
 import { WeftError } from '../../control/errors.ts';
 import type { BgpPeer, BgpRoute, BgpRoutesQuery, BgpWhy, NodeService, Route } from '../../control/service.ts';
 import { formatPrefix } from '../../wire/prefix.ts';
+import { Network } from '../support/bgp-network.ts';
 import { recordingLog } from '../support/log.ts';
 import { weft } from '../support/weft.ts';
 
@@ -48,6 +49,17 @@ const route = (prefix: string, more: Partial<BgpRoute> = {}): BgpRoute => ({
   ...more,
 });
 
+/** A session that comes up, and is ended. */
+function* recorded(): Generator<Uint8Array> {
+  const network = new Network();
+  const ours = network.speaker('10.0.0.1', 65001).peer('10.0.0.2', 65002);
+  network.speaker('10.0.0.2', 65002).peer('10.0.0.1', 65001);
+  const recording = ours.record({ seconds: 60, bytes: 1 << 20 });
+  network.run(40);
+  ours.dispose();
+  for (let part = recording.fetch(); part !== undefined; part = recording.fetch()) yield part;
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'weft-bgp-commands-'));
 const socket = join(folder, 'weft.sock');
 const asked: unknown[] = [];
@@ -77,6 +89,12 @@ beforeAll(async () => {
       ],
       problems: ['10.9.9.9: no route to 10.9.9.9'],
     }),
+    async *bgpRecord(request) {
+      known(request.peer);
+      asked.push(request);
+      yield* recorded();
+      if (request.messages === 13) throw new Error('the thread is gone');
+    },
     bgpClear: async (request) => {
       known(request.peer);
       asked.push(request);
@@ -203,7 +221,75 @@ it('acts upon sessions', async () => {
   ]);
 });
 
+it('records a session, and runs it again', async () => {
+  asked.length = 0;
+  const file = join(folder, 'tor1.session');
+  const quiet = { status: 0, stdout: '', stderr: '' };
+  expect(await run('bgp', 'record', 'tor1', '--output', file)).toMatchObject(quiet);
+  expect(
+    await run('bgp', 'record', 'tor1', '--output', file, '--seconds', '5', '--messages', '9'),
+  ).toMatchObject(quiet);
+  expect(asked).toEqual([
+    { peer: 'tor1', seconds: 60, messages: undefined },
+    { peer: 'tor1', seconds: 5, messages: 9 },
+  ]);
+  const [first, ...more] = await lines('bgp', 'replay', file);
+  expect(first).toMatch(
+    /^identical: the session with 10\.0\.0\.2, recorded .*: \d+ inputs, \d+ calls in \d+s; it ended: /,
+  );
+  expect(more).toEqual([]);
+  expect(await json('bgp', 'replay', file)).toMatchObject({
+    peer: '10.0.0.2',
+    difference: null,
+    intact: true,
+  });
+
+  // The hold time that the peer offers, in its OPEN.
+  const text = readFileSync(file, 'utf8');
+  const changed = text.replace(/("kind":"data".*?0104fdea)005a/, '$10059');
+  expect(changed).not.toBe(text);
+  writeFileSync(file, changed);
+  const { status, stdout } = await run('bgp', 'replay', file);
+  expect(status).toBe(1);
+  expect(stdout).toMatch(
+    /^different: .*\nline \d+, recorded: \[.*\n +replayed: \[.*\n.*its digest does not fit\n$/,
+  );
+
+  writeFileSync(file, text.replace(/"at":"2/, '"at":"3'));
+  expect(await run('bgp', 'replay', file)).toMatchObject({
+    status: 1,
+    stdout: expect.stringMatching(/^changed: /),
+  });
+  writeFileSync(file, text.split('\n').slice(0, -2).join('\n').concat('\n'));
+  expect(await run('bgp', 'replay', file)).toMatchObject({ status: 1 });
+});
+
+it('of a recording that does not come to its end nothing is left', async () => {
+  const file = join(folder, 'broken.session');
+  const result = await run('bgp', 'record', 'tor1', '--output', file, '--messages', '13');
+  expect(result).toMatchObject({ status: 1, stdout: '' });
+  expect(result.stderr).toBe(
+    `weft: cannot write ${file}: the daemon ended before all was there; see its log\n`,
+  );
+  expect(readdirSync(folder).filter((name) => name.startsWith('broken'))).toEqual([]);
+});
+
 it.each<[string[], number, RegExp]>([
+  [
+    ['bgp', 'record', 'nobody', '--output', '/tmp/x'],
+    1,
+    /^weft: there is no BGP peer 'nobody'; there are: tor1$/,
+  ],
+  [['bgp', 'record', 'tor1'], 2, /--output <file>/],
+  [['bgp', 'record', 'tor1', '--output', '/tmp/x', '--seconds', '0'], 2, /from 1 to 86400/],
+  [
+    ['bgp', 'record', 'tor1', '--output', '/nowhere/x'],
+    1,
+    /^weft: cannot write \/nowhere\/x: there is no such folder$/,
+  ],
+  [['bgp', 'replay', '/nowhere/x'], 1, /^weft: cannot read \/nowhere\/x: ENOENT/],
+  [['bgp', 'replay', '/etc/hostname'], 1, /^weft: \/etc\/hostname: line 1 is no line of a recording/],
+
   [['bgp', 'clear', 'nobody'], 1, /^weft: there is no BGP peer 'nobody'; there are: tor1$/],
   [['bgp', 'routes', '--peer', 'nobody'], 1, /^weft: there is no BGP peer 'nobody'; there are: tor1$/],
   [['bgp', 'routes', '--in', '--out'], 2, /^weft: --in does not go with --out; give one$/],

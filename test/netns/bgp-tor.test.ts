@@ -1,6 +1,6 @@
 // A node in a rack: its pods reached from the data centre as they are, its ways learned from the router, and `weft bgp` with
 // a peer that is somebody else's.
-import { writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { BgpPeer, BgpRoute, BgpWhy } from '../../control/service.ts';
@@ -11,7 +11,7 @@ import { type Pod, podPrefixes, startWeft, type WeftSite, weftConfig } from '../
 import { asRouter, eventually, type Router, startBird } from '../support/routers.ts';
 import { exchangeTcp, ping } from '../support/traffic.ts';
 import { portName, underlayAddress } from '../support/underlay.ts';
-import { weft as program } from '../support/weft.ts';
+import { begin, weft as program } from '../support/weft.ts';
 
 const TOR = 10;
 const EXTRA = '10.96.0.0/16';
@@ -143,6 +143,40 @@ it('shows routes before and after policy, and why one is not used', async () => 
   ]);
   expect(await json<string[]>('routes', '--check')).toEqual([]);
   expect(await command('bgp')).toMatch(/tor +192\.168\.77\.10 +64500 +established +\S+ +up +5 +4 +4/);
+});
+
+it('a session with the router is recorded as it goes on, and does the same again', async () => {
+  const folder = run.folderOf(weft.node.namespace);
+  const file = join(folder, 'tor.session');
+  const { sessions } = await peer();
+  const env = { WEFT_SOCKET: weft.node.socket };
+  const recording = begin(
+    ['bgp', 'record', 'tor', '--output', file, '--seconds', '600', '--messages', '60'],
+    { env },
+  );
+  await eventually(() => {
+    const begun = readdirSync(folder).find((name) => /^tor\.session\..*\.new$/.test(name));
+    expect(begun && statSync(join(folder, begun)).size).toBeGreaterThan(0);
+  });
+  await command('bgp', 'clear', 'tor');
+  await eventually(async () => {
+    expect(await peer()).toMatchObject({ state: 'established', sessions: sessions + 1, accepted: 4 });
+  });
+  let isOver = false;
+  const ended = recording.ended.finally(() => {
+    isOver = true;
+  });
+  for (let tries = 0; !isOver && tries < 100; tries++) {
+    await command('bgp', 'refresh', 'tor');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  expect(await ended).toMatchObject({ status: 0, stderr: '' });
+  expect(await json('bgp', 'replay', file)).toMatchObject({
+    peer: 'tor',
+    end: '60 messages are there',
+    difference: null,
+    intact: true,
+  });
 });
 
 it('refreshes, clears, shuts down with words and comes back', { timeout: 60_000 }, async () => {

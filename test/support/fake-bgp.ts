@@ -2,6 +2,7 @@
 import type {
   Bgp,
   BgpEvents,
+  DownloadQuery,
   OriginatedRoute,
   PeerView,
   ResolvedNextHop,
@@ -87,6 +88,11 @@ export class FakeBgp implements Bgp {
     this.asked.push(`routes ${query.rib} ${query.peer ?? ''}`);
     yield this.table.slice(0, 1);
     yield this.table.slice(1);
+  }
+  async *download(query: DownloadQuery) {
+    this.asked.push(`download ${query.kind}`);
+    yield new TextEncoder().encode(query.kind);
+    yield new Uint8Array(0);
   }
   async explain() {
     return this.explanation;
