@@ -100,15 +100,13 @@ const mapped = (address: Address): Address => ({ family: 6, words: mappedWords(a
 
 function optionsOf(peer: BgpPeerConfig): PeerOptions {
   const { maxPrefixes, nextHopSelf, nextHopUnchanged, allowAsIn, removePrivate, families } = peer;
-  const limit = (most: number | undefined) =>
-    most === undefined ? undefined : { limit: most, warnAt: Math.ceil((most * maxPrefixes.warnAt) / 100) };
-  const [four, six] = [limit(maxPrefixes.ipv4), limit(maxPrefixes.ipv6)];
+  const limit = (most: number) => ({ limit: most, warnAt: Math.ceil((most * maxPrefixes.warnAt) / 100) });
   return {
     nextHopSelf,
     nextHopUnchanged,
     allowAsIn,
     removePrivate,
-    maxPrefixes: { ...(four && { 4: four }), ...(six && { 6: six }) },
+    maxPrefixes: { 4: limit(maxPrefixes.ipv4), 6: limit(maxPrefixes.ipv6) },
     ...(peer.defaultOriginate && { defaultOriginate: families }),
   };
 }

@@ -99,9 +99,9 @@ export interface BgpPeerConfig extends PeerEndpoint {
 }
 
 export interface MaxPrefixes {
-  /** Routes taken from the peer, by family; undefined: any number. */
-  readonly ipv4: number | undefined;
-  readonly ipv6: number | undefined;
+  /** Routes taken from the peer, by family. */
+  readonly ipv4: number;
+  readonly ipv6: number;
   /** Percent from which the log warns. */
   readonly warnAt: number;
   /** Seconds after which a session that ended for it is tried again; 0: when it is cleared by hand. */

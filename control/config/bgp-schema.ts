@@ -32,12 +32,14 @@ const advertisement: z.ZodType<Advertisement, unknown> = shortly(
 );
 
 const count = kind.integer(1, 0xffffffff);
+/** Twice the internet. */
+const MOST_PREFIXES = 2_000_000;
 const maxPrefixes: z.ZodType<MaxPrefixes, unknown> = shortly(
   count,
   (most) => ({ ipv4: most, ipv6: most }),
   section({
-    ipv4: value(count, undefined),
-    ipv6: value(count, undefined),
+    ipv4: value(count, MOST_PREFIXES),
+    ipv6: value(count, MOST_PREFIXES),
     warnAt: value(kind.integer(1, 100), 80),
     restartAfter: value(kind.integer(0, 86400), 0),
   }),

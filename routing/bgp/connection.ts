@@ -31,6 +31,7 @@ const HARD: readonly number[] = [
   Cease.peerDeconfigured,
   Cease.administrativeReset,
   Cease.configurationChange,
+  Cease.outOfResources,
   Cease.hardReset,
   Cease.bfdDown,
 ];

@@ -32,6 +32,9 @@ export interface PeerContext {
   onHandled(peer: Peer): void;
 }
 
+/** Milliseconds. */
+const COMPLAINT_INTERVAL = 1000;
+
 export class Peer {
   readonly name: string;
   readonly session: Session;
@@ -45,6 +48,9 @@ export class Peer {
   readonly #context: PeerContext;
   #unwake = (): void => {};
   #recorder: Recorder | undefined;
+  /** Of malformed UPDATEs: when the log hears of them again, and how many it has not heard of. */
+  #silentUntil = 0;
+  #unsaid = 0;
 
   constructor(context: PeerContext, settings: PeerSettings, template?: string) {
     this.#context = context;
@@ -163,9 +169,7 @@ export class Peer {
 
   #update(received: ReceivedUpdate): { error: SessionError; hold: number } | undefined {
     const { rib, events } = this.#context;
-    for (const { type, why } of received.errors) {
-      events.onLog('warn', { peer: this.name, attribute: type, why }, 'a BGP UPDATE is not as it should be');
-    }
+    if (received.errors.length > 0) this.#complain(received);
     const family = received.errors.length === 0 ? endOfRibOf(received.update) : undefined;
     if (family !== undefined) {
       rib.endOfRib(this.name, family);
@@ -173,13 +177,20 @@ export class Peer {
       this.#context.onEndOfRib(this, family);
       return undefined;
     }
-    const { exceeded, warning } = rib.receive(this.name, received);
+    const { exceeded, exhausted, warning } = rib.receive(this.name, received);
     if (warning !== undefined) {
       events.onLog(
         'warn',
         { peer: this.name, ...warning },
         'a BGP peer nears the number of routes it may send',
       );
+    }
+    const after = this.settings.maxPrefixRestart;
+    const hold = after > 0 ? after : -1;
+    const next = after > 0 ? `; tried again in ${after} s` : `; 'clear' it to try again`;
+    if (exhausted !== undefined) {
+      const why = `the attributes of the peer's routes take more than ${exhausted >> 20} MiB${next}`;
+      return { error: sessionError(ErrorCode.cease, Cease.outOfResources, why), hold };
     }
     if (exceeded === undefined) return undefined;
     const { limit } = exceeded;
@@ -188,11 +199,20 @@ export class Peer {
     view.setUint16(0, afiOf(exceeded.family));
     view.setUint8(2, Safi.unicast);
     view.setUint32(3, limit);
-    const after = this.settings.maxPrefixRestart;
-    const next = after > 0 ? `; tried again in ${after} s` : `; 'clear' it to try again`;
     const why = `the peer sent more than ${limit} IPv${exceeded.family} routes (maxPrefixes)${next}`;
     const error = sessionError(ErrorCode.cease, Cease.maximumPrefixes, why, data);
-    return { error, hold: after > 0 ? after : -1 };
+    return { error, hold };
+  }
+
+  /** One line for many: a peer that sends nothing else does not fill the log. */
+  #complain({ errors: [{ type, why }] }: ReceivedUpdate): void {
+    const now = this.#context.clock.now();
+    this.#unsaid++;
+    if (now < this.#silentUntil) return;
+    this.#silentUntil = now + COMPLAINT_INTERVAL;
+    const fields = { peer: this.name, attribute: type, why, updates: this.#unsaid };
+    this.#context.events.onLog('warn', fields, 'a BGP UPDATE is not as it should be');
+    this.#unsaid = 0;
   }
 
   #event(ends: Ends | undefined = this.session.ends) {

@@ -58,6 +58,7 @@ export class Speaker {
   #expiry: NodeJS.Timeout | undefined;
   #flush: NodeJS.Immediate | undefined;
   #newNextHops: Address[] = [];
+  #oldNextHops: Address[] = [];
 
   constructor(settings: BgpSettings, events: BgpEvents, { restarting }: StartOptions) {
     this.#settings = settings;
@@ -113,8 +114,10 @@ export class Speaker {
 
   nextHops(resolved: readonly ResolvedNextHop[]): void {
     for (const { address, cost } of resolved) {
-      if (cost === null) this.#nextHops.delete(addressKey(address));
-      else this.#nextHops.set(addressKey(address), cost);
+      const key = addressKey(address);
+      if (cost === null) this.#nextHops.delete(key);
+      // No route may use it any more by now.
+      else if (this.#askedFor.has(key)) this.#nextHops.set(key, cost);
     }
     this.#rib.nextHopsChanged(resolved.map(({ address }) => address));
     this.#scheduleFlush();
@@ -206,6 +209,7 @@ export class Speaker {
       ...(decision !== undefined && { decision }),
       maxPaths,
       resolve: (nextHop) => this.#resolve(nextHop),
+      onUnusedHop: (nextHop) => this.#forgetHop(nextHop),
       onBest: (prefix, routes) => this.#changes.add(prefix, routes),
       onPending: (peer) => {
         this.#withPending.add(peer);
@@ -260,18 +264,29 @@ export class Speaker {
     return this.#nextHops.get(key);
   }
 
+  #forgetHop(nextHop: Address): void {
+    const key = addressKey(nextHop);
+    if (!this.#askedFor.delete(key)) return;
+    this.#nextHops.delete(key);
+    this.#oldNextHops.push(nextHop);
+    this.#scheduleFlush();
+  }
+
   /** What can wait until what is being handled is through: others' queues, timers, questions. */
   #scheduleFlush(): void {
     this.#flush ??= setImmediate(() => {
       this.#flush = undefined;
-      const added = this.#newNextHops.splice(0);
-      if (added.length > 0) this.#events.onNextHops({ added, removed: [] });
+      // What came and went meanwhile is nobody's business.
+      const added = this.#newNextHops.splice(0).filter((one) => this.#askedFor.has(addressKey(one)));
+      const removed = this.#oldNextHops.splice(0);
+      if (added.length > 0 || removed.length > 0) this.#events.onNextHops({ added, removed });
       for (const name of this.#withPending) {
         this.#withPending.delete(name);
         const peer = this.#peers.get(name);
         if (peer?.isUp) peer.handle({ kind: 'pending' });
       }
       this.#expireLater();
+      if (this.#rib.removeLeaving()) this.#scheduleFlush();
     });
   }
 

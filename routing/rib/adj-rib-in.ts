@@ -91,6 +91,24 @@ export class AdjRibIn {
     }
   }
 
+  /** Some of them, from a row on. @returns how many were removed, and the row to go on from; 0: none is left */
+  removeSome(
+    state: PeerState,
+    table: Table,
+    from: number,
+    mark: number | undefined,
+    most: number,
+  ): { readonly removed: number; readonly next: number } {
+    let removed = 0;
+    for (const route of table.routes(state.number, from)) {
+      if (removed === most) return { removed, next: route };
+      if (mark !== undefined && !table.isMarked(route, mark)) continue;
+      this.remove(state, table, route);
+      removed++;
+    }
+    return { removed, next: 0 };
+  }
+
   markAll(state: PeerState, table: Table, mark: number): void {
     for (const route of table.routes(state.number)) table.mark(route, mark);
   }
@@ -150,18 +168,20 @@ export class AdjRibIn {
   #import(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet | null {
     const known = state.imports?.get(before, 0);
     if (known !== undefined) return known;
-    const after = this.#intern(importRoute(before.attributes, prefix, state.peer, this.#self), before);
+    const after = this.#intern(state, importRoute(before.attributes, prefix, state.peer, this.#self), before);
     state.imports?.set(before, 0, after);
     return after;
   }
 
   #asLongLived(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet | null {
     const accepted = importRoute(before.attributes, prefix, state.peer, this.#self);
-    return this.#intern(asLongLivedStale(accepted), before);
+    return this.#intern(state, asLongLivedStale(accepted), before);
   }
 
-  #intern(result: RouteAttributes | string, before: AttributeSet): AttributeSet | null {
+  #intern(state: PeerState, result: RouteAttributes | string, before: AttributeSet): AttributeSet | null {
     if (typeof result === 'string') return null;
-    return result === before.attributes ? before : this.#sets.intern(result);
+    return result === before.attributes
+      ? before
+      : this.#sets.intern(result, state.account, before.attributes);
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Attribute sets, each there once whoever uses it: routes and Adj-RIB-Outs hold its number, which fits a column, and
  * equal sets are one object, so that asking whether an announcement changes anything is one comparison. Uses are
- * counted; a set without uses is forgotten, and its number given to another.
+ * counted; a set without uses is forgotten, and its number given to another. What a set takes is on the account of who
+ * brought it.
  */
 import type { Address } from '../../wire/address.ts';
 import type { AsPath } from '../bgp/codec/as-path.ts';
@@ -17,10 +18,18 @@ export interface AttributeSet {
   hop?: Hop;
 }
 
+/** Bytes of memory, about, of the sets that somebody brought and that are still there. */
+export interface Account {
+  bytes: number;
+}
+
 interface Counted extends AttributeSet {
   id: number;
   uses: number;
   readonly hash: number;
+  readonly account: Account | undefined;
+  /** On the account. */
+  readonly bytes: number;
   /** With the same hash. */
   next: Counted | undefined;
 }
@@ -39,14 +48,19 @@ export class AttributeSets {
     return this.#byHash.size;
   }
 
-  /** Not counted as a use: who keeps the number says `retain`, who does not keep it `forgetUnused`. */
-  intern(attributes: RouteAttributes): AttributeSet {
+  /**
+   * Not counted as a use: who keeps the number says `retain`, who does not keep it `forgetUnused`.
+   * @param account of who brings it @param from what it was made of, with which it shares values
+   */
+  intern(attributes: RouteAttributes, account?: Account, from?: RouteAttributes): AttributeSet {
     const hash = hashOf(attributes);
     const first = this.#byHash.get(hash);
     for (let set = first; set !== undefined; set = set.next) {
       if (sameAttributes(set.attributes, attributes)) return set;
     }
-    const set: Counted = { attributes, id: this.#rows.take(), uses: 0, hash, next: first };
+    const bytes = account === undefined ? 0 : bytesOfSet(attributes, from);
+    if (account !== undefined) account.bytes += bytes;
+    const set: Counted = { attributes, id: this.#rows.take(), uses: 0, hash, account, bytes, next: first };
     this.#byHash.set(hash, set);
     this.#byId[set.id] = set;
     return set;
@@ -73,6 +87,7 @@ export class AttributeSets {
     const counted = set as Counted;
     if (counted.uses > 0 || counted.id === 0) return;
     this.#onForgotten(counted);
+    if (counted.account !== undefined) counted.account.bytes -= counted.bytes;
     this.#byId[counted.id] = undefined;
     this.#rows.giveBack(counted.id);
     counted.id = 0;
@@ -127,6 +142,35 @@ const mixAny = (hash: number, value: unknown): number => {
   if (typeof value === 'number') return mix(mix(hash, value), value / 0x1_0000_0000);
   if (typeof value !== 'object' || value === null) return hash;
   return Object.values(value).reduce<number>(mixAny, hash);
+};
+
+/**
+ * What sets take in V8's heap, at most: measured were 705 bytes with a path of one AS, 1,807 with 20 ASes and 22
+ * communities, and 110,524 with 4,000 ASes above 2^31 while these were objects of their own, less than half later on.
+ */
+const SET_BYTES = 440;
+const OBJECT_BYTES = 32;
+const SMALL_NUMBER_BYTES = 12;
+const LARGE_NUMBER_BYTES = 28;
+
+/** @param from whose values are not counted again */
+const bytesOfSet = (attributes: RouteAttributes, from: RouteAttributes | undefined): number => {
+  let bytes = SET_BYTES;
+  for (const name in attributes) {
+    const key = name as keyof RouteAttributes;
+    if (attributes[key] !== from?.[key]) bytes += bytesOf(attributes[key]);
+  }
+  return bytes;
+};
+
+const bytesOf = (value: unknown): number => {
+  if (typeof value === 'number') return value > 0x7fffffff ? LARGE_NUMBER_BYTES : SMALL_NUMBER_BYTES;
+  if (typeof value !== 'object' || value === null) return 0;
+  if (value instanceof Uint8Array) return 3 * OBJECT_BYTES + value.length;
+  let bytes = OBJECT_BYTES;
+  if (Array.isArray(value)) for (const item of value) bytes += bytesOf(item);
+  else for (const key in value) bytes += bytesOf((value as Record<string, unknown>)[key]);
+  return bytes;
 };
 
 /** The same for a receiver; absent and undefined are one. */

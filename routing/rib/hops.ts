@@ -20,10 +20,12 @@ export type Resolve = (nextHop: Address) => number | undefined;
 
 export class Hops {
   readonly #resolve: Resolve;
+  readonly #onUnused: (nextHop: Address) => void;
   readonly #byAddress = new Map<string, Counted>();
 
-  constructor(resolve: Resolve) {
+  constructor(resolve: Resolve, onUnused: (nextHop: Address) => void = () => {}) {
     this.#resolve = resolve;
+    this.#onUnused = onUnused;
   }
 
   /** One use more. */
@@ -41,7 +43,9 @@ export class Hops {
   release(hop: Hop): void {
     const counted = hop as Counted;
     counted.uses--;
-    if (counted.uses === 0) this.#byAddress.delete(keyOf(counted.address));
+    if (counted.uses > 0) return;
+    this.#byAddress.delete(keyOf(counted.address));
+    if (!isLinkLocal(counted.address)) this.#onUnused(counted.address);
   }
 
   /** Asks again. @param addresses all, when absent @returns those whose cost is another now */

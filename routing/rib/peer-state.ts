@@ -3,6 +3,7 @@ import type { Family } from '../bgp/codec/family.ts';
 import { asksForPrefix } from '../policy/match.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { AdjRibOut } from './adj-rib-out.ts';
+import type { Account } from './attribute-sets.ts';
 import { Memo } from './memo.ts';
 import type { RibPeer } from './peer.ts';
 
@@ -10,6 +11,11 @@ export const FAMILIES = [4, 6] as const satisfies readonly Family[];
 
 /** Milliseconds of the caller's clock, by family; absent: nothing is waited for. */
 export type Deadlines = { 4?: number; 6?: number };
+
+export interface Leaving {
+  readonly mark: number | undefined;
+  from: number;
+}
 
 export class PeerState {
   /** In the column of routes' peers; 0 is this node. */
@@ -21,6 +27,8 @@ export class PeerState {
   readonly received = { 4: 0, 6: 0 };
   readonly accepted = { 4: 0, 6: 0 };
   readonly warned = { 4: false, 6: false };
+  /** Attributes that it brought, before policy and after. */
+  readonly account: Account = { bytes: 0 };
 
   /** Until when the peer has to be back, or, when it is, to have announced its routes again. */
   readonly staleUntil: Deadlines = {};
@@ -28,6 +36,8 @@ export class PeerState {
   /** How long its routes are kept as long-lived stale ones, seconds. */
   longLivedSeconds: Deadlines = {};
   readonly refreshUntil: Deadlines = {};
+  /** Routes that are being removed: those with a mark, or all, and the row from which on they may still be there. */
+  readonly leaving: { 4?: Leaving; 6?: Leaving } = {};
 
   /** What import and export come to by attribute set; undefined: the policy also asks for prefixes. */
   imports: Memo | undefined;

@@ -42,6 +42,12 @@ export interface RibPeer {
   readonly export?: Policy;
 }
 
+/**
+ * Some 200,000 different sets of attributes, as a full table of the internet has them, come to 200 MB; more than twice as
+ * much has nobody to tell but who wants to take memory.
+ */
+export const MOST_ATTRIBUTE_BYTES = 512 << 20;
+
 export interface PeerOptions {
   /** Towards internal peers; 'all': reflected routes as well, which RFC 4456 section 10 advises against. */
   readonly nextHopSelf?: boolean | 'all';
@@ -56,6 +62,8 @@ export interface PeerOptions {
   /** With local-as (RFC 7705): the own AS does not show behind it, neither in what is sent nor in what is received. */
   readonly replaceAs?: boolean;
   readonly maxPrefixes?: { readonly 4?: PrefixLimit; readonly 6?: PrefixLimit };
+  /** Memory, about, that attributes of its routes may take; default MOST_ATTRIBUTE_BYTES. */
+  readonly maxAttributeBytes?: number;
   /** The default route is announced to this peer, whether there is one or not. */
   readonly defaultOriginate?: readonly Family[];
   /** All, where not said otherwise. */

@@ -19,7 +19,7 @@ import { exportRoute } from './export.ts';
 import { Hops, isLinkLocal, isUnspecified, type Resolve } from './hops.ts';
 import type { Self } from './import.ts';
 import { LocRib, stalenessOf } from './loc-rib.ts';
-import type { PeerOptions, Retain, RibPeer } from './peer.ts';
+import { MOST_ATTRIBUTE_BYTES, type PeerOptions, type Retain, type RibPeer } from './peer.ts';
 import { FAMILIES, PeerState } from './peer-state.ts';
 import type {
   Explanation,
@@ -47,6 +47,8 @@ export interface RibOptions {
   readonly onBest: (prefix: Prefix, routes: readonly RibRoute[]) => void;
   /** There is something to `take` for a peer for which there was nothing. */
   readonly onPending?: (peer: string) => void;
+  /** No route uses what was resolved any more. */
+  readonly onUnusedHop?: (nextHop: Address) => void;
 }
 
 /** How long stale routes wait for a peer that is back to announce them again, and for the end of a refresh. */
@@ -54,6 +56,9 @@ const RESYNC_MS = 360_000;
 
 /** Of the share of the limit at which a warning is due, where none is set. */
 const WARN_AT = 0.8;
+
+/** Routes of a peer that is gone that are removed in one go: some ten milliseconds. */
+const REMOVED_AT_ONCE = 4096;
 
 /** The number of this node among the peers. */
 const LOCAL = 0;
@@ -67,6 +72,8 @@ export class Rib {
   readonly #locRib: LocRib;
   readonly #adjRibIn: AdjRibIn;
   readonly #peers = new Map<string, PeerState>();
+  /** Of sessions that are gone for good, while routes of theirs are removed; their peers may be back as others. */
+  readonly #departed = new Set<PeerState>();
   /** Index: number. */
   readonly #byNumber: (PeerState | undefined)[] = [undefined];
 
@@ -74,7 +81,7 @@ export class Rib {
     const { asn, routerId, clusterId = routerId, decision = {}, maxPaths = 1, onBest } = options;
     this.#options = options;
     this.#self = { asn, routerId, clusterId };
-    this.#hops = new Hops(options.resolve);
+    this.#hops = new Hops(options.resolve, options.onUnusedHop);
     this.#sets = new AttributeSets(({ hop }) => {
       if (hop !== undefined) this.#hops.release(hop);
     });
@@ -90,6 +97,7 @@ export class Rib {
    * stale routes of others go at once
    */
   peerUp(peer: RibPeer, now: number, kept: readonly Family[] = []): void {
+    this.#leaveNow(peer.name);
     const state = this.#peers.get(peer.name);
     if (state?.isUp) throw new RangeError(`peer ${peer.name} is up already`);
     const known = state ?? this.#newPeer(peer);
@@ -139,7 +147,7 @@ export class Rib {
       delete state.refreshUntil[family];
       const table = this.#tables[family];
       if (retain === undefined || !retain.families.includes(family)) {
-        this.#adjRibIn.removeAll(state, table);
+        state.leaving[family] = { mark: undefined, from: 1 };
         delete state.staleUntil[family];
         delete state.longLivedUntil[family];
         continue;
@@ -150,6 +158,10 @@ export class Rib {
       state.staleUntil[family] = now + 1000 * retain.staleSeconds;
     }
     state.longLivedSeconds = { ...retain?.longLivedSeconds };
+    if (FAMILIES.every((family) => state.staleUntil[family] === undefined)) {
+      this.#peers.delete(name);
+      this.#departed.add(state);
+    }
     this.expire(now);
     this.#forgetIfGone(state);
   }
@@ -169,7 +181,7 @@ export class Rib {
     if (nlri.length > 0 && attributes.nextHop !== undefined) {
       verdict = this.#announce(state, 4, nlri, attributes as RouteAttributes);
     }
-    if (reach !== undefined && verdict.exceeded === undefined) {
+    if (reach !== undefined && verdict.exceeded === undefined && verdict.exhausted === undefined) {
       const { family, nextHop, linkLocal } = reach;
       const more = this.#announce(state, family, reach.nlri, {
         ...attributes,
@@ -223,7 +235,8 @@ export class Rib {
           if (seconds > 0 && !state.isUp) {
             this.#adjRibIn.prolong(state, table);
             state.longLivedUntil[family] ??= now + 1000 * seconds;
-          } else this.#adjRibIn.removeAll(state, table, Mark.stale);
+          } else if (state.isUp) this.#adjRibIn.removeAll(state, table, Mark.stale);
+          else state.leaving[family] ??= { mark: Mark.stale, from: 1 };
         }
         if (isDue(state.longLivedUntil[family])) {
           delete state.longLivedUntil[family];
@@ -232,6 +245,20 @@ export class Rib {
       }
       this.#forgetIfGone(state);
     }
+    this.removeLeaving();
+  }
+
+  /**
+   * Goes on removing routes whose peer is gone, for some milliseconds: a million of them take seconds, in which others
+   * have to be answered. @returns whether there are more
+   */
+  removeLeaving(): boolean {
+    let left = REMOVED_AT_ONCE;
+    for (const state of [...this.#departed, ...this.#peers.values()]) {
+      left -= this.#leave(state, left);
+      if (left === 0) return true;
+    }
+    return false;
   }
 
   /** The peer asked for a refresh. */
@@ -340,7 +367,8 @@ export class Rib {
   }
 
   *adjIn(name: string, when: 'before' | 'after'): IterableIterator<ReceivedRoute> {
-    const state = this.#peer(name);
+    const state = this.#peers.get(name);
+    if (state === undefined) return;
     for (const family of FAMILIES) yield* this.#adjRibIn.routes(state, this.#tables[family], when);
   }
 
@@ -349,7 +377,7 @@ export class Rib {
   }
 
   *adjOut(name: string): IterableIterator<SentRoute> {
-    const { outs } = this.#peer(name);
+    const { outs = {} } = this.#peers.get(name) ?? {};
     for (const family of FAMILIES) yield* outs[family]?.routes() ?? [];
   }
 
@@ -432,9 +460,39 @@ export class Rib {
 
   #forgetIfGone(state: PeerState): void {
     if (state.isUp || state.received[4] + state.received[6] > 0) return;
-    this.#peers.delete(state.peer.name);
+    if (this.#peers.get(state.peer.name) === state) this.#peers.delete(state.peer.name);
+    this.#departed.delete(state);
     this.#byNumber[state.number] = undefined;
     this.#forgetExports();
+  }
+
+  /** @returns how many routes were removed, which are `most` when there may be more */
+  #leave(state: PeerState, most: number): number {
+    let all = 0;
+    for (const family of FAMILIES) {
+      const leaving = state.leaving[family];
+      if (leaving === undefined) continue;
+      const { from, mark } = leaving;
+      const { removed, next } = this.#adjRibIn.removeSome(
+        state,
+        this.#tables[family],
+        from,
+        mark,
+        most - all,
+      );
+      all += removed;
+      leaving.from = next;
+      if (next !== 0) return all;
+      delete state.leaving[family];
+      this.#forgetIfGone(state);
+    }
+    return all;
+  }
+
+  /** It is back. */
+  #leaveNow(name: string): void {
+    const state = this.#peers.get(name);
+    if (state !== undefined) this.#leave(state, Number.POSITIVE_INFINITY);
   }
 
   #dropStale(state: PeerState, family: Family): void {
@@ -465,7 +523,12 @@ export class Rib {
 
   #announce(state: PeerState, family: Family, all: readonly Nlri[], attributes: RouteAttributes): Verdict {
     const table = this.#tables[family];
-    const set = this.#sets.intern(attributes);
+    const set = this.#sets.intern(attributes, state.account);
+    const { maxAttributeBytes = MOST_ATTRIBUTE_BYTES } = state.peer.options;
+    if (state.account.bytes > maxAttributeBytes) {
+      this.#sets.forgetUnused(set);
+      return { exhausted: maxAttributeBytes };
+    }
     let fits = true;
     for (const nlri of all) {
       fits = this.#adjRibIn.announce(state, table, nlri, set);

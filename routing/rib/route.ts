@@ -70,6 +70,8 @@ export interface Explanation {
 export interface Verdict {
   /** More prefixes than allowed: what is beyond was not kept, and the session is to end (RFC 4486, maximum prefixes). */
   readonly exceeded?: PrefixCount;
+  /** The attributes of its routes take more memory than allowed, bytes: the session is to end (RFC 4486, out of resources). */
+  readonly exhausted?: number;
   /** The number at which a warning is wanted was reached with this UPDATE. */
   readonly warning?: PrefixCount;
 }

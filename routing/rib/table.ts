@@ -162,10 +162,10 @@ export class Table {
     if (this.#first.get(prefix) === 0 && this.#holders.get(prefix) === 0) this.prefixes.remove(prefix);
   }
 
-  /** Of a peer, all of them when absent. Routes may be removed and added while it is walked. */
-  *routes(peer?: number): IterableIterator<number> {
+  /** Of a peer, all of them when absent, from a row on. Routes may be removed and added while it is walked. */
+  *routes(peer?: number, from = 1): IterableIterator<number> {
     const { end } = this.#routes;
-    for (let route = 1; route < end; route++) {
+    for (let route = from; route < end; route++) {
       if (this.#prefix.get(route) === 0) continue;
       if (peer === undefined || this.peer.get(route) === peer) yield route;
     }

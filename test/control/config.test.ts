@@ -251,7 +251,8 @@ test('the whole of bgp is read', () => {
     {
       name: '192.168.78.0/24',
       routeReflectorClient: true,
-      maxPrefixes: { ipv4: 10, warnAt: 50 },
+      // A family that is not named has the bound that there is without any.
+      maxPrefixes: { ipv4: 10, ipv6: 2_000_000, warnAt: 50 },
     },
     { ttlSecurity: true, addPath: 'both', nextHopSelf: true, bfd: undefined, shutdown: 'moved' },
   ]);

@@ -384,6 +384,7 @@ export class SimSpeaker {
         const peer = this.peers.get(name);
         if (peer?.isUp) peer.handle({ kind: 'pending' });
       }
+      if (this.rib.removeLeaving()) this.#flushLater();
       this.#unexpire();
       const at = this.rib.nextDeadline();
       if (at !== undefined) {

@@ -256,6 +256,76 @@ describe('maximum prefixes', () => {
   });
 });
 
+describe('attributes', () => {
+  const path = (n: number) =>
+    attributesOf(1, { asPath: [{ type: 2, asns: [64601, n, ...Array(250).fill(7)] }] });
+
+  test('are on the account of who brought them, and off it when they are gone', () => {
+    const { rib } = newRib();
+    rib.peerUp(peer(1, { options: { maxAttributeBytes: 100_000 } }), 0);
+    const say = (n: number, prefix = P) => rib.receive('p1', announcing([prefix], path(n)));
+    // One in the place of the other, as often as it likes.
+    for (let n = 1; n < 1000; n++) expect(say(n)).toEqual({});
+    let held = 0;
+    while (say(2000 + held, `10.${held}.0.0/16`).exhausted === undefined && held < 255) held++;
+    expect(held).toBeGreaterThan(10);
+    expect(held).toBeLessThan(40);
+    expect(say(3000, '10.99.0.0/16')).toEqual({ exhausted: 100_000 });
+    // What others have is on nobody's but theirs.
+    rib.peerUp(peer(2), 0);
+    expect(rib.receive('p2', announcing([P], attributesOf(2)))).toEqual({});
+    rib.peerDown('p1', 1);
+    rib.peerUp(peer(1, { options: { maxAttributeBytes: 100_000 } }), 2);
+    expect(say(1)).toEqual({});
+    expect(rib.audit()).toEqual([]);
+  });
+});
+
+describe('many routes of a peer that is gone', () => {
+  const MANY = 20_000;
+  const prefixes = Array.from({ length: MANY }, (_, n) => `10.${n >> 8}.${n & 255}.0/24`);
+
+  test('go in portions, whether it is back meanwhile or not', () => {
+    const { rib, best } = established(2);
+    for (let at = 0; at < MANY; at += 500)
+      rib.receive('p1', announcing(prefixes.slice(at, at + 500), attributesOf(1)));
+    expect(best.size).toBe(MANY);
+    rib.peerDown('p1', 1);
+    expect(best.size).toBeGreaterThan(MANY / 2);
+    expect(best.size).toBeLessThan(MANY);
+    // It is another one as soon as it is back: what it was is no part of it.
+    rib.peerUp(peer(1), 2);
+    expect(rib.counts('p1').received).toBe(0);
+    rib.receive('p1', announcing(prefixes.slice(-3), attributesOf(1, { med: 5 })));
+    let turns = 1;
+    while (rib.removeLeaving()) turns++;
+    expect(turns).toBeGreaterThan(2);
+    expect([...best.keys()].sort()).toEqual(prefixes.slice(-3).sort());
+    expect(rib.counts('p1')).toMatchObject({ received: 3, accepted: 3 });
+    expect([...rib.adjIn('p1', 'before')].map(({ attributes }) => attributes.med)).toEqual([5, 5, 5]);
+    expect(rib.audit()).toEqual([]);
+    rib.peerDown('p1', 3);
+    expect([...rib.adjIn('p1', 'before'), ...rib.adjOut('p1')]).toEqual([]);
+    expect(best.size).toBe(0);
+  });
+});
+
+describe('next hops out of use', () => {
+  test('are told of when no route uses them any more', () => {
+    const unused: string[] = [];
+    const { rib } = newRib({ onUnusedHop: (hop) => void unused.push(formatAddress(hop)) });
+    rib.peerUp(peer(1), 0);
+    const via = (hop: string) => attributesOf(1, { nextHop: parseAddress(hop) });
+    rib.receive('p1', announcing([P, '10.8.0.0/16'], via('10.0.0.77')));
+    rib.receive('p1', announcing([P], via('10.0.0.78')));
+    expect(unused).toEqual([]);
+    rib.receive('p1', announcing(['10.8.0.0/16'], via('10.0.0.78')));
+    expect(unused).toEqual(['10.0.0.77']);
+    rib.peerDown('p1', 1);
+    expect(unused).toEqual(['10.0.0.77', '10.0.0.78']);
+  });
+});
+
 describe('a policy that changes', () => {
   const only = (prefix: string) =>
     ({
