@@ -43,7 +43,10 @@ export const verifyTransport = (
   return foldChecksum(pseudo + memory.sum(ip + headerLength, transport)) === ONES;
 };
 
-/** True when the field at `field` holds the pseudo-header's sum and not the checksum. */
+/**
+ * True when the checksum field holds the pseudo-header's sum. That may by chance be the right checksum too (one packet
+ * of 65,536): completing it stores the same value again, so such a packet is as good as one whose checksum is open.
+ */
 export const isPartial = (
   memory: PacketMemory,
   family: number,
@@ -53,8 +56,7 @@ export const isPartial = (
   protocol: number,
 ): boolean => {
   const field = memory.view.getUint16(ip + headerLength + checksumField(protocol), true);
-  const pseudo = foldChecksum(pseudoSum(memory, family, ip, protocol, length - headerLength));
-  return field === pseudo && !verifyTransport(memory, family, ip, headerLength, length, protocol);
+  return field === foldChecksum(pseudoSum(memory, family, ip, protocol, length - headerLength));
 };
 
 /**
