@@ -8,6 +8,7 @@ import { WeftError } from './errors.ts';
 import type {
   AttachRequest,
   BgpClear,
+  BgpDump,
   BgpRecord,
   BgpRoutesQuery,
   BgpShutdown,
@@ -96,6 +97,11 @@ export const bgpRecordQuery: z.ZodType<BgpRecord> = section({
   peer: given.peer,
   seconds: value(digits(kind.integer(1, 86_400)), 60),
   messages: value(digits(kind.integer(1, 1e9)), undefined),
+});
+
+export const bgpDumpQuery: z.ZodType<BgpDump> = section({
+  rib: value(kind.oneOf('received', 'accepted', 'local'), 'received'),
+  peer: value(name, undefined),
 });
 
 export const bgpClearRequest: z.ZodType<BgpClear> = section({

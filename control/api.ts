@@ -12,6 +12,7 @@ import type { Call } from '../cni/plugin/call.ts';
 import {
   attachRequest,
   bgpClearRequest,
+  bgpDumpQuery,
   bgpEnableRequest,
   bgpRecordQuery,
   bgpRoutesQuery,
@@ -74,6 +75,9 @@ export async function openApi(
   });
   app.get('/v1/bgp/record', async ({ query }, reply) =>
     download(reply, service.bgpRecord(readRequest(bgpRecordQuery, query))),
+  );
+  app.get('/v1/bgp/dump', async ({ query }, reply) =>
+    download(reply, service.bgpDump(readRequest(bgpDumpQuery, query))),
   );
   const order = <T>(path: string, schema: z.ZodType<T>, carryOut: (request: T) => Promise<void>) =>
     app.post(`/v1/${path}`, async ({ body }, reply) => {

@@ -21,6 +21,7 @@ export type ApiPath =
   | 'bgp/routes'
   | 'bgp/why'
   | 'bgp/record'
+  | 'bgp/dump'
   | 'bgp/clear'
   | 'bgp/shutdown'
   | 'bgp/enable'

@@ -88,6 +88,7 @@ export function createNodeService(parts: NodeParts): NodeService {
     bgpRoutes: (query) => bgp.routes(query),
     bgpWhy: (prefix) => bgp.why(prefix),
     bgpRecord: (request) => bgp.record(request),
+    bgpDump: (request) => bgp.dump(request),
     bgpClear: (request) => bgp.clear(request),
     bgpShutdown: ({ peer, text }) => bgp.shutdown(peer, text),
     bgpEnable: ({ peer }) => bgp.enable(peer),

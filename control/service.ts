@@ -39,6 +39,8 @@ export interface NodeService {
   bgpWhy(prefix: Prefix): Promise<BgpWhy>;
   /** Of the session with a peer, as it goes on; bytes for `weft bgp replay`. */
   bgpRecord(request: BgpRecord): AsyncIterable<Uint8Array>;
+  /** RIBs as an MRT file. */
+  bgpDump(request: BgpDump): AsyncIterable<Uint8Array>;
   bgpClear(request: BgpClear): Promise<void>;
   bgpShutdown(request: BgpShutdown): Promise<void>;
   bgpEnable(request: { readonly peer: string }): Promise<void>;
@@ -345,6 +347,12 @@ export interface BgpRecord {
   readonly seconds: number;
   /** Messages in both directions after which it ends too. */
   readonly messages: number | undefined;
+}
+
+export interface BgpDump {
+  /** Received before policy, after it, or what of it is in use, with what this node made. */
+  readonly rib: 'received' | 'accepted' | 'local';
+  readonly peer: string | undefined;
 }
 
 export interface BgpClear {

@@ -8,6 +8,7 @@ import type { NodeConfig } from '../config/node-config.ts';
 import { WeftError } from '../errors.ts';
 import type {
   BgpClear,
+  BgpDump,
   BgpPeer,
   BgpRecord,
   BgpRoute,
@@ -34,6 +35,7 @@ export interface BgpService {
   routes(query: BgpRoutesQuery): AsyncIterable<readonly BgpRoute[]>;
   why(prefix: Prefix): Promise<BgpWhy>;
   record(request: BgpRecord): AsyncIterable<Uint8Array>;
+  dump(request: BgpDump): AsyncIterable<Uint8Array>;
   clear(request: BgpClear): Promise<void>;
   shutdown(peer: string, text: string): Promise<void>;
   enable(peer: string): Promise<void>;
@@ -112,6 +114,11 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
       const { bgp } = need();
       const bounds = { seconds, bytes: MOST_RECORDED, ...(messages !== undefined && { messages }) };
       yield* bgp.download({ kind: 'recording', peer: await known(need(), peer), bounds });
+    },
+    async *dump({ rib, peer }) {
+      const { bgp } = need();
+      const one = peer === undefined ? {} : { peer: await known(need(), peer) };
+      yield* bgp.download({ kind: 'mrt', view: rib, ...one });
     },
     clear: async ({ peer, how }) => need().bgp.clear(await known(need(), peer), how),
     shutdown: async (peer, text) => need().shutdown(await known(need(), peer), text),

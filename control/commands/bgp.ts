@@ -1,4 +1,4 @@
-/** `weft bgp`: the peers; routes, why, clear, refresh, shutdown, enable, record, replay */
+/** `weft bgp`: the peers; routes, why, clear, refresh, shutdown, enable, dump, record, replay */
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatPrefix, type Prefix, parsePrefix } from '../../wire/prefix.ts';
 import { WeftError } from '../errors.ts';
@@ -13,6 +13,7 @@ import {
   readingCommand,
   type SocketOption,
 } from './client-command.ts';
+import { save } from './save.ts';
 
 interface RoutesOptions extends JsonOption {
   readonly peer?: string;
@@ -42,6 +43,7 @@ export function bgpCommand(): Command {
     .addCommand(refresh())
     .addCommand(shutdown())
     .addCommand(enable())
+    .addCommand(dump())
     .addCommand(recordCommand())
     .addCommand(replayCommand());
 }
@@ -130,6 +132,31 @@ function enable(): Command {
     .argument('<peer>', 'its name')
     .action(async (peer: string, _: SocketOption, command: Command) => {
       await connect(command.optsWithGlobals()).post('bgp/enable', { peer });
+    });
+}
+
+interface DumpOptions extends SocketOption {
+  readonly output: string;
+  readonly peer?: string;
+  readonly afterPolicy?: boolean;
+  readonly local?: boolean;
+}
+
+function dump(): Command {
+  return clientCommand('dump', 'Writes what the peers told into an MRT file (RFC 6396), as it was received.')
+    .requiredOption('--output <file>', 'where to')
+    .option('--peer <name>', 'of this peer only')
+    .option('--after-policy', 'as policy lets it be used')
+    .option('--local', 'what is best of all, with what this node announces')
+    .action(async ({ output, peer, afterPolicy, local }: DumpOptions, command: Command) => {
+      if (afterPolicy && local) {
+        throw new WeftError('usage', '--after-policy does not go with --local; give one');
+      }
+      const query = {
+        rib: local ? 'local' : afterPolicy ? 'accepted' : 'received',
+        ...(peer !== undefined && { peer }),
+      };
+      await save(output, () => connect(command.optsWithGlobals<SocketOption>()).download('bgp/dump', query));
     });
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Address } from '../../wire/address.ts';
 import type { Prefix } from '../../wire/prefix.ts';
+import type { RibView } from '../rib/rib.ts';
 import type { Explanation, RouteAttributes, Staleness } from '../rib/route.ts';
 import type { Attributes } from './codec/attributes.ts';
 import type { Family } from './codec/family.ts';
@@ -150,12 +151,11 @@ export interface RouteView {
 }
 
 /** What is long, and bytes. */
-export type DownloadQuery = {
+export type DownloadQuery =
   /** Of a session, as of now: see record/format.ts. */
-  readonly kind: 'recording';
-  readonly peer: string;
-  readonly bounds: RecordBounds;
-};
+  | { readonly kind: 'recording'; readonly peer: string; readonly bounds: RecordBounds }
+  /** RIBs (RFC 6396); of one peer, where it is named. */
+  | { readonly kind: 'mrt'; readonly view: RibView; readonly peer?: string };
 
 export interface Bgp {
   /** A reload: sessions whose settings did not change stay. Rejects, with nothing changed, what cannot be. */

@@ -26,6 +26,7 @@ import { Cease } from './codec/errors.ts';
 import { Discovery } from './discovery.ts';
 import type { Source } from './downloads.ts';
 import { interfaceOfScope } from './links.ts';
+import { dump } from './mrt/dump.ts';
 import type { Speaker as Identity } from './negotiate.ts';
 import { dynamicName, Peer, type PeerContext } from './peer.ts';
 import { routesOf } from './route-view.ts';
@@ -133,8 +134,20 @@ export class Speaker {
   }
 
   /** @throws Error when it cannot be had */
-  download({ peer, bounds }: DownloadQuery): Source {
-    return this.#peer(peer).record(bounds);
+  download(query: DownloadQuery): Source {
+    if (query.kind === 'recording') return this.#peer(query.peer).record(query.bounds);
+    const { view, peer } = query;
+    const { asn, routerId } = this.#settings;
+    const seconds = (milliseconds: number): number => Math.floor(milliseconds / 1000);
+    return dump(this.#rib, {
+      view,
+      ...(peer !== undefined && { peer: this.#peer(peer).name }),
+      asn,
+      routerId,
+      now: seconds(Date.now()),
+      since: (name) =>
+        seconds(performance.timeOrigin + (this.#peers.get(name)?.session.since ?? performance.now())),
+    });
   }
 
   explain(prefix: Prefix): readonly Explanation[] {

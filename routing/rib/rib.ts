@@ -26,6 +26,7 @@ import type {
   LocalRoute,
   PeerCounts,
   PrefixCount,
+  PrefixRoutes,
   ReceivedRoute,
   RibRoute,
   RouteAttributes,
@@ -50,6 +51,9 @@ export interface RibOptions {
   /** No route uses what was resolved any more. */
   readonly onUnusedHop?: (nextHop: Address) => void;
 }
+
+/** Received before policy, after it, or what of that is in use, with what this node made. */
+export type RibView = 'received' | 'accepted' | 'local';
 
 /** How long stale routes wait for a peer that is back to announce them again, and for the end of a refresh. */
 const RESYNC_MS = 360_000;
@@ -370,6 +374,32 @@ export class Rib {
     const state = this.#peers.get(name);
     if (state === undefined) return;
     for (const family of FAMILIES) yield* this.#adjRibIn.routes(state, this.#tables[family], when);
+  }
+
+  /** Peers that are up, and those of which something is kept. */
+  *peers(): IterableIterator<RibPeer> {
+    for (const { peer } of this.#peers.values()) yield peer;
+  }
+
+  /** Prefix by prefix; undefined: there is nothing of one that was looked at. */
+  *prefixes(view: RibView): IterableIterator<PrefixRoutes | undefined> {
+    for (const family of FAMILIES) {
+      const table = this.#tables[family];
+      for (let row = 1; row < table.prefixes.end; row++) {
+        const routes: PrefixRoutes['routes'][number][] = [];
+        for (let route = table.first(row); route !== 0; route = table.next(route)) {
+          const state = this.#byNumber[table.peer.get(route)];
+          if (state === undefined ? view !== 'local' : this.#departed.has(state)) continue;
+          if (view === 'local' && !table.isMarked(route, Mark.used)) continue;
+          const set = view === 'received' ? table.before(route) : table.after(route);
+          if (set === undefined) continue;
+          const { attributes } = set;
+          const pathId = table.pathId.get(route);
+          routes.push({ ...(state !== undefined && { peer: state.peer.name }), pathId, attributes });
+        }
+        yield routes.length === 0 ? undefined : { prefix: table.prefixes.prefixOf(row), routes };
+      }
+    }
   }
 
   locRib(): IterableIterator<LocalRoute> {

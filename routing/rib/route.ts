@@ -48,6 +48,18 @@ export interface LocalRoute {
   readonly routes: readonly RibRoute[];
 }
 
+/** What there is of a prefix. */
+export interface PrefixRoutes {
+  readonly prefix: Prefix;
+  /** Never empty. */
+  readonly routes: readonly {
+    /** Absent: made on this node. */
+    readonly peer?: string;
+    readonly pathId: number;
+    readonly attributes: RouteAttributes;
+  }[];
+}
+
 /** What became of each route to a prefix, and why. */
 export interface Explanation {
   /** Absent for routes made on this node. */

@@ -95,6 +95,13 @@ beforeAll(async () => {
       yield* recorded();
       if (request.messages === 13) throw new Error('the thread is gone');
     },
+    async *bgpDump(request) {
+      known(request.peer);
+      asked.push(request);
+      yield new Uint8Array([1, 2]);
+      yield new Uint8Array(0);
+      yield new Uint8Array([3]);
+    },
     bgpClear: async (request) => {
       known(request.peer);
       asked.push(request);
@@ -264,6 +271,25 @@ it('records a session, and runs it again', async () => {
   expect(await run('bgp', 'replay', file)).toMatchObject({ status: 1 });
 });
 
+it('dumps what the speaker makes of its RIBs into a file', async () => {
+  asked.length = 0;
+  const file = join(folder, 'rib.mrt');
+  for (const args of [[], ['--peer', 'tor1', '--after-policy'], ['--local']]) {
+    rmSync(file, { force: true });
+    expect(await run('bgp', 'dump', '--output', file, ...args)).toMatchObject({
+      status: 0,
+      stdout: '',
+      stderr: '',
+    });
+    expect([...readFileSync(file)]).toEqual([1, 2, 3]);
+  }
+  expect(asked).toEqual([
+    { rib: 'received', peer: undefined },
+    { rib: 'accepted', peer: 'tor1' },
+    { rib: 'local', peer: undefined },
+  ]);
+});
+
 it('of a recording that does not come to its end nothing is left', async () => {
   const file = join(folder, 'broken.session');
   const result = await run('bgp', 'record', 'tor1', '--output', file, '--messages', '13');
@@ -286,6 +312,16 @@ it.each<[string[], number, RegExp]>([
     ['bgp', 'record', 'tor1', '--output', '/nowhere/x'],
     1,
     /^weft: cannot write \/nowhere\/x: there is no such folder$/,
+  ],
+  [
+    ['bgp', 'dump', '--output', '/tmp/x', '--peer', 'nobody'],
+    1,
+    /^weft: there is no BGP peer 'nobody'; there are: tor1$/,
+  ],
+  [
+    ['bgp', 'dump', '--output', '/tmp/x', '--local', '--after-policy'],
+    2,
+    /--after-policy does not go with --local/,
   ],
   [['bgp', 'replay', '/nowhere/x'], 1, /^weft: cannot read \/nowhere\/x: ENOENT/],
   [['bgp', 'replay', '/etc/hostname'], 1, /^weft: \/etc\/hostname: line 1 is no line of a recording/],

@@ -1,5 +1,6 @@
 // A node in a rack: its pods reached from the data centre as they are, its ways learned from the router, and `weft bgp` with
 // a peer that is somebody else's.
+import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -143,6 +144,27 @@ it('shows routes before and after policy, and why one is not used', async () => 
   ]);
   expect(await json<string[]>('routes', '--check')).toEqual([]);
   expect(await command('bgp')).toMatch(/tor +192\.168\.77\.10 +64500 +established +\S+ +up +5 +4 +4/);
+});
+
+it('what the router told, as others read it', async () => {
+  const file = join(run.folderOf(weft.node.namespace), 'rib.mrt');
+  const read = async (...args: string[]) => {
+    await command('bgp', 'dump', '--output', file, ...args);
+    return execFileSync('bgpdump', ['-m', file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split('|'));
+  };
+  const told = await read('--peer', 'tor');
+  expect(new Set(told.map(([, , , address, asn]) => `${address} ${asn}`))).toEqual(
+    new Set([`${underlayAddress(TOR, 4)} ${TOR_ASN}`]),
+  );
+  const before = await json<BgpRoute[]>('bgp', 'routes', '--peer', 'tor', '--in', '--before-policy');
+  expect(told.map((fields) => fields[5]).sort()).toEqual(prefixesOf(before));
+  const best = await read('--local');
+  expect(best.map((fields) => fields[5])).toEqual(expect.arrayContaining(['0.0.0.0/0', ...podPrefixes(1)]));
+  // LOCAL_PREF, as the policy has set it.
+  expect(best.find((fields) => fields[5] === '0.0.0.0/0')?.[9]).toBe('200');
 });
 
 it('a session with the router is recorded as it goes on, and does the same again', async () => {

@@ -267,7 +267,8 @@ export const attributesSize = (attributes: Attributes, coding: Coding): number =
   return scratch.length;
 };
 
-const writeAttributes = (writer: Writer, attributes: Attributes, coding: Coding): void => {
+/** All but those that carry routes. */
+export const writeAttributes = (writer: Writer, attributes: Attributes, coding: Coding): void => {
   const values = withAs4(attributes, coding);
   for (const key of keysOf(values)) writeKnown(writer, key, values[key], coding);
   for (const { type, value } of attributes.unknown ?? []) {
@@ -312,7 +313,7 @@ const withAs4 = (attributes: Attributes, { asBytes }: Coding): WireAttributes =>
 };
 
 /** In place: behind a length of one byte, which becomes two where that does not do. */
-const writeAttribute = (writer: Writer, flags: number, type: number, value: () => void): void => {
+export const writeAttribute = (writer: Writer, flags: number, type: number, value: () => void): void => {
   const at = writer.length;
   writer.u8(flags).u8(type).u8(0);
   value();
