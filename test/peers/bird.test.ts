@@ -5,5 +5,11 @@ testPeer({
   name: 'BIRD',
   make: (place) => new Bird(place),
   lacks: {},
-  traits: { mergesAs4Path: true, words: { shutdown: /administrative shutdown/i, sendsText: true } },
+  traits: {
+    mergesAs4Path: true,
+    asksAgain: true,
+    answers: true,
+    knowsOwnIpv6: true,
+    words: { shutdown: /administrative shutdown/i, sendsText: true },
+  },
 });

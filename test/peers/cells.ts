@@ -71,10 +71,11 @@ const mixed = async (scenario: Scenario) => {
   const weft = scenario.weft({ peers: [scenario.end(one)] });
   weft.announce(prefixes(OURS[4], OURS[6]));
   await established(weft, scenario.daemon, one);
+  // Which of its addresses it gives in the other family is its own affair.
+  const nextHops = { 4: /^10\.77\.0\.11$/, 6: scenario.traits.knowsOwnIpv6 ? /^fd77::1[12]$/ : /^::1$/ };
   for (const of of [4, 6] as const) {
     await weftHas(weft, one.name, THEIRS[of], [
-      // Which of its addresses it gives in the other family is its own affair.
-      { asPath: [PEER_ASN], nextHop: expect.stringMatching(of === 4 ? /^10\.77\.0\.11$/ : /^fd77::1[12]$/) },
+      { asPath: [PEER_ASN], nextHop: expect.stringMatching(nextHops[of]) },
     ]);
     await daemonHas(scenario.daemon, one, OURS[of], [{ asPath: [WEFT_ASN], nextHop: address(1, of) }]);
   }
@@ -137,12 +138,14 @@ const gtsm = async (scenario: Scenario) => {
   const one = session(1, { ttlSecurity: true });
   await scenario.start([{ ...one, ttlSecurity: false }], { routes: prefixes(THEIRS[4]) });
   const dropped = droppedForTtl();
-  const weft = scenario.weft({ peers: [scenario.end(one)] });
-  weft.announce(prefixes(OURS[4]));
+  const deaf = scenario.weft({ peers: [scenario.end(one)] });
   await eventually(() => expect(droppedForTtl()).toBeGreaterThan(dropped));
-  expect(weft.peer(one.name).sessions).toBe(0);
+  expect(deaf.peer(one.name).sessions).toBe(0);
+  scenario.leave(deaf);
   await scenario.daemon.stop();
   await scenario.again().start(scenario.config([one], { routes: prefixes(THEIRS[4]) }));
+  const weft = scenario.weft({ peers: [scenario.end(one)] });
+  weft.announce(prefixes(OURS[4]));
   await established(weft, scenario.daemon, one);
   await exchanged(scenario, weft, one);
 };
@@ -366,18 +369,22 @@ const sessionRestart = async (scenario: Scenario) => {
 /** RFC 2918: each asks the other for everything again; the session stays. */
 const refresh = async (scenario: Scenario) => {
   // FRR answers no request before its End-of-RIB, which without graceful restart never comes.
-  const one = session(1, { gracefulRestart: true });
+  const one = session(1, { gracefulRestart: true, families: [4, 6] });
   const weft = await pair(scenario, one);
   const messages = () => weft.peer(one.name).messages;
   const received = messages().received.update;
   weft.clear(one.name, 'in');
-  await eventually(() => expect(messages().received.update).toBeGreaterThan(received));
-  expect(messages().sent.routeRefresh).toBeGreaterThan(0);
+  expect(messages().sent.routeRefresh).toBe(2);
+  if (scenario.traits.answers) {
+    await eventually(() => expect(messages().received.update).toBeGreaterThan(received));
+  }
   const sent = messages().sent.update;
   const asked = messages().received.routeRefresh;
-  await scenario.daemon.refresh(one);
-  await eventually(() => expect(messages().received.routeRefresh).toBeGreaterThan(asked));
-  await eventually(() => expect(messages().sent.update).toBeGreaterThan(sent));
+  if (scenario.traits.asksAgain) {
+    await scenario.daemon.refresh(one);
+    await eventually(() => expect(messages().received.routeRefresh).toBeGreaterThan(asked));
+    await eventually(() => expect(messages().sent.update).toBeGreaterThan(sent));
+  }
   const before = messages().sent.update;
   weft.clear(one.name, 'out');
   await eventually(() => expect(messages().sent.update).toBeGreaterThan(before));

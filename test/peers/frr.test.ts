@@ -5,5 +5,11 @@ testPeer({
   name: 'FRR',
   make: (place) => new Frr(place),
   lacks: { twoOctet: 'always offers the capability' },
-  traits: { mergesAs4Path: false, words: { shutdown: /administrative shutdown/i, sendsText: true } },
+  traits: {
+    mergesAs4Path: false,
+    asksAgain: true,
+    answers: true,
+    knowsOwnIpv6: true,
+    words: { shutdown: /administrative shutdown/i, sendsText: true },
+  },
 });

@@ -10,7 +10,7 @@ import type { Namespace } from '../../lab/namespace.ts';
 import { Run } from '../../lab/run.ts';
 import { type Capture, capture } from '../support/capture.ts';
 import { enterNamespace } from '../support/pod-namespace.ts';
-import type { Place } from './daemon.ts';
+import { eventually, type Place } from './daemon.ts';
 
 const WEFT = [1, 2, 3, 4];
 const PEER = [11, 12];
@@ -58,13 +58,21 @@ export class Network {
       });
     });
     await Promise.race([begun, this.#captured]);
+    // The first packet between two IPv6 addresses may wait a second for whatever comes first on a new link.
+    await eventually(() => this.weft.runLater('ping', ['-c', '1', '-W', '1', address(PEER[0], 6)]));
     this.#leave = enterNamespace(this.weft.path);
   }
 
   /** Ends the capture. */
-  async captured(): Promise<string> {
+  async captured(): Promise<Capture> {
     this.#endCapture?.();
-    return (await (this.#captured as Promise<Capture>)).file;
+    return this.#captured as Promise<Capture>;
+  }
+
+  /** From which Weft sends. */
+  macOfWeft(): string {
+    const [link] = JSON.parse(this.weft.ip('-j link show eth0')) as { address: string }[];
+    return link.address;
   }
 
   place(): Place {

@@ -32,6 +32,12 @@ export const session = (
 export interface Traits {
   /** Made a 2-octet speaker, it still puts AS4_PATH in its place. */
   readonly mergesAs4Path: boolean;
+  /** Sends ROUTE-REFRESH when its operator wants everything again; false: it has kept all and looks at that. */
+  readonly asksAgain: boolean;
+  /** Sends its routes again when asked. */
+  readonly answers: boolean;
+  /** As next hop of IPv6 routes in an IPv4 session it gives an address that it can be reached at; false: ::1. */
+  readonly knowsOwnIpv6: boolean;
   readonly words: {
     /** How it says that we shut the session down, with our words if it shows them. */
     readonly shutdown: RegExp;
@@ -43,6 +49,8 @@ export interface Traits {
 export class Scenario {
   readonly traits: Traits;
   daemon: Daemon;
+  /** To the daemon, by speakers that are gone. */
+  routeMessagesSent = 0;
   readonly #make: (place: Place) => Daemon;
   readonly #place: Place;
   readonly #wefts: Weft[] = [];
@@ -88,6 +96,7 @@ export class Scenario {
   leave(weft: Weft, restart = false): void {
     if (!this.#wefts.includes(weft)) return;
     this.#wefts.splice(this.#wefts.indexOf(weft), 1);
+    this.routeMessagesSent += weft.routeMessagesSent();
     weft.stop(restart);
   }
 

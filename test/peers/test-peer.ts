@@ -1,7 +1,8 @@
 /** A column of the matrix as tests. */
-import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CELLS, type Cell, type Feature } from './cells.ts';
 import type { Daemon, Place } from './daemon.ts';
+import { KEEPALIVE, NOTIFICATION, OPEN, ROUTE_REFRESH, readMessages, UPDATE } from './messages.ts';
 import { Network } from './network.ts';
 import { Scenario, type Traits } from './scenario.ts';
 
@@ -17,12 +18,14 @@ export const testPeer = ({ name, make, lacks, traits }: Peer): void => {
   describe(`Weft and ${name}`, () => {
     let network: Network;
     let scenario: Scenario | undefined;
+    let sent = 0;
     beforeAll(async () => {
       network = new Network();
       await network.open();
     });
     afterEach(async () => {
       await scenario?.close();
+      sent += scenario?.routeMessagesSent ?? 0;
       scenario = undefined;
     });
     afterAll(() => network?.close());
@@ -39,5 +42,14 @@ export const testPeer = ({ name, make, lacks, traits }: Peer): void => {
         }
       });
     }
+
+    it('all that Weft has sent is read by tshark without a complaint', async () => {
+      const captured = await network.captured();
+      const { messages, complaints } = readMessages(captured, network.macOfWeft());
+      expect(complaints).toEqual([]);
+      const routes = messages.filter((type) => type === UPDATE || type === ROUTE_REFRESH);
+      expect(routes.length).toBeGreaterThanOrEqual(sent);
+      for (const type of [OPEN, UPDATE, NOTIFICATION, KEEPALIVE]) expect(messages).toContain(type);
+    });
   });
 };

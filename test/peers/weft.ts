@@ -134,13 +134,10 @@ export class Weft {
     return view;
   }
 
-  /** Of all peers together. */
-  messagesSent(): Record<'open' | 'update' | 'notification' | 'keepalive' | 'routeRefresh', number> {
-    const sum = { open: 0, update: 0, notification: 0, keepalive: 0, routeRefresh: 0 };
-    for (const { messages } of this.#speaker.peers()) {
-      for (const kind of Object.keys(sum) as (keyof typeof sum)[]) sum[kind] += messages.sent[kind];
-    }
-    return sum;
+  /** UPDATEs and ROUTE-REFRESHes to daemons, whose sessions have names with an s. */
+  routeMessagesSent(): number {
+    const toDaemons = this.#speaker.peers().filter(({ name }) => name.startsWith('s'));
+    return toDaemons.reduce((sum, { messages: { sent } }) => sum + sent.update + sent.routeRefresh, 0);
   }
 
   /** As they came, before policy. */
@@ -153,16 +150,6 @@ export class Weft {
   accepted(peer: string, prefix: string): Route[] {
     const asked = this.#speaker.routes({ rib: 'accepted', peer, prefix: parsePrefix(prefix) });
     return [...asked].flatMap((one) => (one === undefined ? [] : [routeOf(one)]));
-  }
-
-  /** What became of each route to a prefix, and what is told of it: for a test that failed. */
-  explain(prefix: string, peer: string): string {
-    const asked = [...this.#speaker.routes({ rib: 'advertised', peer, prefix: parsePrefix(prefix) })];
-    const told = asked.flatMap((one) => (one === undefined ? [] : [{ id: one.pathId, ...routeOf(one) }]));
-    const outcomes = this.#speaker
-      .explain(parsePrefix(prefix))
-      .map(({ peer: from, outcome }) => ({ from, ...outcome }));
-    return JSON.stringify({ outcomes, told });
   }
 
   /** 'fresh' or 'stale' of the routes that a peer has sent. */
