@@ -1,11 +1,12 @@
 // A worker thread: waits until something is readable, forwards it to the end, and tells control which epoch it has
-// seen. Looks for a while before it sleeps (busy-poll.ts), blocks in epoll_wait and never runs the event loop: what control wants comes through tables and the eventfd.
+// seen. Looks for a while before it sleeps (busy-poll.ts), blocks in epoll_wait and never runs the event loop: what
+// control wants comes through tables and the eventfd.
 
 import { workerData } from 'node:worker_threads';
 import { assembleForwarder, type WorkerSetup } from './assemble.ts';
 import { BusyPoll } from './busy-poll.ts';
 import { markDead } from './counting.ts';
-import { pinThread } from './device/affinity.ts';
+import { pinThread, yieldProcessor } from './device/affinity.ts';
 import { Errno } from './device/io.ts';
 import { addressOf, createKernelIo } from './device/kernel-io.ts';
 import { Poller, Source, tagId, tagSource } from './device/poller.ts';
@@ -24,6 +25,7 @@ const run = (setup: WorkerSetup): void => {
   const forwarder = assembleForwarder(setup, tables, createKernelIo(), addressOf);
   const poller = new Poller(setup.pollSet);
   const busyPoll = new BusyPoll(setup.busyPollMs);
+  let taken = 0;
   while (!stopRequested(tables.control)) {
     const ready = waitForWork(poller, busyPoll, forwarder);
     const epoch = loadEpoch(tables.control);
@@ -44,6 +46,9 @@ const run = (setup: WorkerSetup): void => {
       }
     }
     acknowledge(tables.control, setup.worker, epoch);
+    // On a processor that is shared, those who take what was sent go first (docs/adr/0007-yielding.md).
+    if (forwarder.taken !== taken) yieldProcessor();
+    taken = forwarder.taken;
   }
 };
 

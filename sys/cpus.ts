@@ -28,3 +28,8 @@ export function pinThread(cpu: number): void {
       'there is no such processor, or this process may not use it (Cpus_allowed_list in /proc/self/status)',
   });
 }
+
+/** Lets go first whoever waits for the processor of the calling thread; nobody waiting, it goes on at once (about 1 µs). */
+export function yieldProcessor(): void {
+  libc.sched_yield();
+}

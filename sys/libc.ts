@@ -66,6 +66,7 @@ interface Libc {
   if_nametoindex(name: string): number;
   /** `pid` 0 is the calling thread; `length` of the mask in bytes. */
   sched_setaffinity(pid: number, length: number, mask: Pointer): number;
+  sched_yield(): number;
   /** `which` 0 and `who` 0: of this thread, as Linux has it. */
   setpriority(which: number, who: number, nice: number): number;
 }
@@ -123,6 +124,7 @@ function load(): Libc {
     unshare: f('int unshare(int flags)'),
     if_nametoindex: f('unsigned int if_nametoindex(const char *name)'),
     sched_setaffinity: f('int sched_setaffinity(int pid, size_t length, void *mask)'),
+    sched_yield: f('int sched_yield()'),
     setpriority: f('int setpriority(int which, unsigned int who, int nice)'),
   };
 }
