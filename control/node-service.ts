@@ -18,6 +18,7 @@ import type { Offloads } from './offload.ts';
 import { checkRoutes } from './routes-check.ts';
 import type { NodeService, Status } from './service.ts';
 import type { Underlay } from './underlay.ts';
+import type { Uplink } from './uplink.ts';
 import {
   attachResult,
   dropsView,
@@ -46,6 +47,7 @@ export interface NodeParts {
   readonly plugin: Plugin;
   readonly workers: number;
   readonly offloads: Offloads;
+  readonly uplink: Pick<Uplink, 'state'>;
   /** The node's port in the engine and its addresses there. */
   readonly hostPort: number;
   readonly hostAddresses: readonly Address[];
@@ -118,7 +120,7 @@ function statusView(parts: NodeParts): Omit<Status, 'uptimeSeconds' | 'bgp'> {
     version: parts.version,
     pid: process.pid,
     workers: parts.workers,
-    offload: parts.offloads.states,
+    offload: { ...parts.offloads.states, tunnelSegmentation: parts.uplink.state },
     vtep: vteps[0],
     vteps,
     encap: { type: encap.type, when: encap.when },

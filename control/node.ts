@@ -44,6 +44,7 @@ import type { RunningNode } from './service.ts';
 import { setSysctl } from './sysctl.ts';
 import { startTicker } from './ticker.ts';
 import { openUnderlay, type Underlay } from './underlay.ts';
+import { openUplink, type Uplink } from './uplink.ts';
 
 /** What the caller of `startNode` provides. */
 export interface NodeContext {
@@ -71,6 +72,7 @@ export type EngineHandle = Pick<
   | 'routeCount'
   | 'deadPorts'
   | 'counters'
+  | 'allowUplink'
   | 'explain'
   | 'stop'
 >;
@@ -130,8 +132,18 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     netlink,
     log,
   });
-  const engine = openEngine(config, context, { underlay, workers, hostAddresses, offloads, fds });
+  const uplink = openUplink({
+    wanted: config.engine.offload.tunnelSegmentation && config.encap.receive.includes('vxlan'),
+    underlay,
+    port: config.encap.vxlan.port,
+    netlink,
+    log,
+    onChange: (usable) => engine.allowUplink(usable),
+  });
+  cleanup.add(() => uplink.close());
+  const engine = openEngine(config, context, { underlay, workers, hostAddresses, offloads, uplink, fds });
   cleanup.add(() => engine.stop());
+  await uplink.tick();
   const hostPort = engine.addPort({ kind: 'host', mtu: hostMtu, fds });
 
   const kernel = openKernelRoutes({
@@ -208,6 +220,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
         kernel.repair();
       }
       bgp.tick();
+      await uplink.tick();
       await spool.drain();
       if (engine.deadPorts().includes(hostPort)) {
         throw new Error(`${hostInterface} was deleted: the node is cut off from the fabric; restart weft`);
@@ -232,6 +245,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     plugin,
     workers,
     offloads,
+    uplink,
     hostPort,
     hostAddresses,
   });
@@ -307,6 +321,7 @@ interface EngineSurroundings {
   readonly workers: number;
   readonly hostAddresses: readonly Address[];
   readonly offloads: Offloads;
+  readonly uplink: Uplink;
   /** Queues of the host port. */
   readonly fds: readonly number[];
 }
@@ -366,7 +381,7 @@ function engineOptions(
   context: NodeContext,
   surroundings: EngineSurroundings,
 ): EngineOptions {
-  const { underlay, workers, hostAddresses, offloads } = surroundings;
+  const { underlay, workers, hostAddresses, offloads, uplink } = surroundings;
   const addresses = underlay.addresses.map(({ address }) => address);
   const first = (family: 4 | 6, list: readonly Address[]) =>
     list.find((address) => address.family === family);
@@ -379,6 +394,7 @@ function engineOptions(
     mac4: vtep4 && vtepMac(vtep4),
     mac6: vtep6 && vtepMac(vtep6),
     segment: offloads.segment,
+    uplink: uplink.engine,
     join: offloads.join,
     router: { ...(router4 && { v4: router4.words[0] }), ...(router6 && { v6: router6.words }) },
     busyPollMs: busyPollMicroseconds(config.engine) / 1000,

@@ -25,7 +25,8 @@ export interface Offloads {
   /** Datagrams arrive joined (UDP_GRO). */
   readonly gro: boolean;
   readonly join: { readonly joinTcp: boolean; readonly joinUdp: boolean };
-  readonly states: Readonly<Record<keyof OffloadConfig, OffloadState>>;
+  /** Of all but that which is found out again and again (uplink.ts). */
+  readonly states: Readonly<Record<Exclude<keyof OffloadConfig, 'tunnelSegmentation'>, OffloadState>>;
 }
 
 const TSO = TunOffload.tso4 | TunOffload.tso6 | TunOffload.tsoEcn;

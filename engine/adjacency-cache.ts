@@ -21,6 +21,19 @@ const AF_INET6 = 10;
 export const templateOf = (entry: number, innerFamily: number): number =>
   entry + (innerFamily === 4 ? TEMPLATE_4 : TEMPLATE_6);
 
+/** Bytes that Weft itself writes before the inner packet at most: VXLAN and Ethernet. */
+export const TEMPLATE_ROOM = vxlan.HEADER_LENGTH;
+
+/** Copies a VXLAN template; quickest when both sides are at 2 modulo 4. */
+export const copyTemplate = ({ view }: PacketMemory, from: number, to: number): void => {
+  view.setInt16(to, view.getInt16(from, true), true);
+  for (let k = 2; k < TEMPLATE_ROOM; k += 4) view.setInt32(to + k, view.getInt32(from + k, true), true);
+};
+
+/** Of an entry's socket address: UDP port, and address of IPv4. */
+export const portOf = ({ view }: PacketMemory, entry: number): number => view.getUint16(entry + 2);
+export const address4Of = ({ view }: PacketMemory, entry: number): number => view.getInt32(entry + 4);
+
 export class AdjacencyCache {
   readonly #memory: PacketMemory;
   readonly #table: Int32Array;

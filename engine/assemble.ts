@@ -14,6 +14,7 @@ import type { PortWriterOptions } from './port-writer.ts';
 import type { TableBuffers, Tables } from './tables/buffers.ts';
 import { TunnelSender } from './tunnel-sender.ts';
 import { UnderlaySender } from './underlay-sender.ts';
+import { type Uplink, UplinkSender } from './uplink-sender.ts';
 import { WAITING_ROOM } from './waiting-room.ts';
 
 const PACKET_MEMORY = 16 * 1024 * 1024 + WAITING_ROOM;
@@ -30,6 +31,8 @@ export interface WorkerSetup {
   readonly vxlan6: readonly number[];
   readonly ipip4: readonly number[];
   readonly ipip6: readonly number[];
+  /** Where super-packets in VXLAN over IPv4 may leave whole. */
+  readonly uplink: Uplink | undefined;
   /** Inner source MAC by outer family. */
   readonly mac4: Mac | undefined;
   readonly mac6: Mac | undefined;
@@ -65,13 +68,15 @@ export const assembleForwarder = (
     family: 4 | 6,
     segment: boolean,
     templateLength: number,
+    uplink?: UplinkSender,
   ): TunnelSender | undefined => {
     if (fds.length === 0) return undefined;
     const sender = new UnderlaySender(memory, io, counters, { fds, family, segment });
-    return new TunnelSender(memory, cache, sender, templateLength);
+    return new TunnelSender(memory, cache, sender, templateLength, uplink);
   };
+  const uplink = setup.uplink && new UplinkSender(memory, io, tables.control, counters, cache, setup.uplink);
   const tunnels = {
-    vxlan4: tunnel(setup.vxlan4, 4, setup.segment, vxlan.HEADER_LENGTH),
+    vxlan4: tunnel(setup.vxlan4, 4, setup.segment, vxlan.HEADER_LENGTH, uplink),
     vxlan6: tunnel(setup.vxlan6, 6, setup.segment, vxlan.HEADER_LENGTH),
     ipip4: tunnel(setup.ipip4, 4, false, ipip.HEADER_LENGTH),
     ipip6: tunnel(setup.ipip6, 4, false, ipip.HEADER_LENGTH),

@@ -18,6 +18,7 @@ import { spawnWorker } from './spawn.ts';
 import { createTableBuffers, openTables, type Tables } from './tables/buffers.ts';
 import {
   acknowledgedEpoch,
+  allowUplink,
   loadEpoch,
   publishEpoch,
   requestStop,
@@ -31,6 +32,7 @@ import { Limits } from './tables/limits.ts';
 import * as ports from './tables/ports.ts';
 import { Direction, type RateLimit, writeRate } from './tables/rates.ts';
 import { tunnelsWithSockets } from './tunnels.ts';
+import type { Uplink } from './uplink-sender.ts';
 
 export type { EngineCounters, PacketDescription, PathSpec, PortId, RateLimit, Step };
 
@@ -59,6 +61,8 @@ export interface EngineOptions {
   readonly segment: boolean;
   readonly join: PortWriterOptions;
   readonly router: RouterAddresses;
+  /** Unused until allowUplink; stays the caller's to close. */
+  readonly uplink: Omit<Uplink, 'ports'> | undefined;
   /** Milliseconds that a worker looks for packets before it sleeps (busy-poll.ts). */
   readonly busyPollMs: number;
   /** Processors that workers stay on, dealt in turn; none: the scheduler's choice. */
@@ -97,10 +101,12 @@ export class Engine {
     this.#paths = new PathRegistry(this.#tables, lookup, options.vni, nextEpoch);
     this.#explainer = new Explainer(this.#tables, tunnelsWithSockets(this.#sockets[0]));
     this.#setups = this.#sockets.map((sockets, worker) => {
-      const { underlay, vni, onFailure, cpus, ...rest } = options;
+      const { underlay, vni, onFailure, cpus, uplink, ...rest } = options;
+      const { vxlan4Ports, ...descriptors } = sockets;
       const setup = {
         ...rest,
-        ...sockets,
+        ...descriptors,
+        uplink: uplink && { ...uplink, ports: vxlan4Ports },
         worker,
         cpu: cpus[worker % cpus.length],
         tables: buffers,
@@ -203,6 +209,11 @@ export class Engine {
     return [...this.#ports.keys()].filter((id) =>
       this.#tables.counters.some((block) => block[portCell(id, PortCounter.dead)] !== 0),
     );
+  }
+
+  /** Lets super-packets leave whole, by the uplink, or none. */
+  allowUplink(allowed: boolean): void {
+    allowUplink(this.#tables.control, allowed);
   }
 
   counters(): EngineCounters {

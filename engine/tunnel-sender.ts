@@ -3,13 +3,15 @@
 //
 //   plain packet:   [template│inner packet]                     one piece, the template written into headroom
 //   super-packet:   [template│headers 1][payload 1] [template│headers 2][payload 2] …   headers in cells of the sender
+//                   or whole, where there is an uplink (uplink-sender.ts)
 
-import { type AdjacencyCache, templateOf } from './adjacency-cache.ts';
+import { type AdjacencyCache, copyTemplate, TEMPLATE_ROOM, templateOf } from './adjacency-cache.ts';
 import { type Batch, Gso } from './batch.ts';
 import type { PacketMemory } from './memory.ts';
 import { Segmenter } from './offload/segment.ts';
 import { checksumField, completeChecksum } from './offload/transport-checksum.ts';
-import { TEMPLATE_ROOM, type UnderlaySender } from './underlay-sender.ts';
+import type { UnderlaySender } from './underlay-sender.ts';
+import type { UplinkSender } from './uplink-sender.ts';
 
 export class TunnelSender {
   readonly #memory: PacketMemory;
@@ -17,20 +19,28 @@ export class TunnelSender {
   readonly #sender: UnderlaySender;
   readonly #segmenter: Segmenter;
   readonly #templateLength: number;
+  readonly #uplink: UplinkSender | undefined;
 
   /** @param templateLength bytes that Weft itself writes before the inner packet: 22 for VXLAN, 0 for IPIP */
-  constructor(memory: PacketMemory, cache: AdjacencyCache, sender: UnderlaySender, templateLength: number) {
+  constructor(
+    memory: PacketMemory,
+    cache: AdjacencyCache,
+    sender: UnderlaySender,
+    templateLength: number,
+    uplink?: UplinkSender,
+  ) {
     this.#memory = memory;
     this.#cache = cache;
     this.#sender = sender;
     this.#segmenter = new Segmenter(memory);
     this.#templateLength = templateLength;
+    this.#uplink = uplink;
   }
 
   /** Queues packet `i`, DSCP and ECN copied to the outer header (RFC 6040 section 4.1, RFC 2983 uniform model). */
   send(batch: Batch, i: number): void {
     if (batch.gso[i] === Gso.none) this.#sendPlain(batch, i);
-    else this.#sendSegments(batch, i);
+    else if (!this.#sendWhole(batch, i)) this.#sendSegments(batch, i);
   }
 
   /** Sends what is queued; the packets' memory is free again. */
@@ -50,6 +60,13 @@ export class TunnelSender {
     this.#copyTemplate(templateOf(this.#cache.entry(batch.adjacency[i]), batch.family[i]), start);
     const region = this.#datagram(batch, i, length);
     this.#sender.piece(region, start, this.#templateLength + length);
+  }
+
+  #sendWhole(batch: Batch, i: number): boolean {
+    const uplink = this.#uplink;
+    if (uplink === undefined || !uplink.takes(batch, i)) return false;
+    if (this.#sender.holds(batch.hash[i])) this.#sender.flush();
+    return uplink.send(batch, i);
   }
 
   #sendSegments(batch: Batch, i: number): void {
@@ -78,6 +95,10 @@ export class TunnelSender {
     }
   }
 
+  #copyTemplate(from: number, to: number): void {
+    if (this.#templateLength !== 0) copyTemplate(this.#memory, from, to);
+  }
+
   #datagram(batch: Batch, i: number, innerLength: number): number {
     const adjacency = batch.adjacency[i];
     return this.#sender.datagram(
@@ -89,13 +110,5 @@ export class TunnelSender {
       this.#templateLength + innerLength,
       innerLength,
     );
-  }
-
-  /** 22 bytes; both sides at 2 modulo 4 when the IP header behind is aligned. */
-  #copyTemplate(from: number, to: number): void {
-    if (this.#templateLength === 0) return;
-    const { view } = this.#memory;
-    view.setInt16(to, view.getInt16(from, true), true);
-    for (let k = 2; k < TEMPLATE_ROOM; k += 4) view.setInt32(to + k, view.getInt32(from + k, true), true);
   }
 }

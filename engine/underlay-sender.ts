@@ -5,6 +5,7 @@
 //
 //   slot (socket, adjacency, tos) ── open train ──▶ region: 128 iovecs + control messages ── close ──▶ socket's queue ── flush ──▶ sendmmsg
 
+import { TEMPLATE_ROOM } from './adjacency-cache.ts';
 import { LARGEST_HEADERS } from './batch.ts';
 import type { Counters } from './counting.ts';
 import { countEncapsulated, countVerdict } from './counting.ts';
@@ -23,8 +24,6 @@ const IOVEC = 16;
 const MMSGHDR = 64;
 const CONTROL = 48; // UDP_SEGMENT (24) and TOS (24)
 const SLOTS_PER_SOCKET = 8;
-/** The longest encapsulation header that goes before an inner packet: VXLAN and Ethernet. */
-export const TEMPLATE_ROOM = 22;
 const HEADER_STRIDE = 2 + TEMPLATE_ROOM + LARGEST_HEADERS;
 const HEADERS = 2048;
 const SEND_PATIENCE_MS = 2;
@@ -104,6 +103,16 @@ export class UnderlaySender {
   /** False once the kernel refused UDP_SEGMENT on this way; datagrams then leave one by one. */
   get segmenting(): boolean {
     return this.#segment;
+  }
+
+  /** Whether something is queued that a packet of the flow must not overtake. */
+  holds(hash: number): boolean {
+    if (this.#regionsUsed === 0) return false;
+    const socket = hash & (this.#fds.length - 1);
+    if (this.#first[socket] >= 0) return true;
+    const slot = socket * SLOTS_PER_SOCKET;
+    for (let n = slot; n < slot + SLOTS_PER_SOCKET; n++) if (this.#open[n] >= 0) return true;
+    return false;
   }
 
   /** Makes room for a header and the datagram that it begins; sends what is queued when there is none. */

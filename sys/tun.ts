@@ -24,6 +24,8 @@ const IFF_TUN_EXCL = 0x8000;
 
 /** sizeof(struct virtio_net_hdr): what precedes each packet of a queue with `vnetHeader`. */
 export const VNET_HEADER_SIZE = 10;
+/** sizeof(struct virtio_net_hdr_v1_hash_tunnel): says where the headers inside a tunnel are. */
+export const VNET_TUNNEL_HEADER_SIZE = 24;
 /** Longest interface name in bytes (IFNAMSIZ less the terminator). */
 export const INTERFACE_NAME_MAX = 15;
 
@@ -41,6 +43,9 @@ export const TunOffload = {
   /** UDP segmentation (kernel 6.2); the kernel takes uso4 and uso6 only together. */
   uso4: 0x20,
   uso6: 0x40,
+  /** TCP inside a UDP tunnel (kernel 6.17), with a header of VNET_TUNNEL_HEADER_SIZE; outer UDP checksums too. */
+  udpTunnel: 0x80,
+  udpTunnelChecksum: 0x100,
 } as const;
 
 export interface TunQueueOptions {

@@ -16,6 +16,10 @@ export const parseMac = (text: string): Mac => {
   return Number.parseInt(text.replaceAll(':', ''), 16) as Mac;
 };
 
+/** Of six bytes. */
+export const macFromBytes = (bytes: Uint8Array): Mac =>
+  bytes.reduce((value, byte) => value * 256 + byte, 0) as Mac;
+
 export const formatMac = (value: Mac): string =>
   (value.toString(16).padStart(12, '0').match(/../g) as string[]).join(':');
 

@@ -65,6 +65,8 @@ export interface OffloadConfig {
   readonly udpSegmentation: boolean;
   /** Several datagrams in one send to the underlay (UDP_SEGMENT). */
   readonly udpSegment: boolean;
+  /** TCP in VXLAN over IPv4 leaves in pieces of up to 64 KB where the underlay's device cuts inside of tunnels. */
+  readonly tunnelSegmentation: boolean;
   /** Datagrams of the underlay arrive joined (UDP_GRO). */
   readonly udpGro: boolean;
   /** What arrives in sequence is written to the pod as one piece. */

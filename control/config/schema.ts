@@ -19,6 +19,7 @@ const offloadSection = section(
     segmentation: value(kind.bool, true),
     udpSegmentation: value(kind.bool, true),
     udpSegment: value(kind.bool, true),
+    tunnelSegmentation: value(kind.bool, true),
     udpGro: value(kind.bool, true),
     coalesce: value(kind.bool, true),
   } satisfies Record<keyof OffloadConfig, unknown>,

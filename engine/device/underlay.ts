@@ -42,6 +42,8 @@ export interface UnderlayOptions {
 export interface WorkerSockets {
   readonly receivers: readonly Receiver[];
   readonly vxlan4: readonly number[];
+  /** Ports of these. */
+  readonly vxlan4Ports: readonly number[];
   readonly vxlan6: readonly number[];
   readonly ipip4: readonly number[];
   readonly ipip6: readonly number[];
@@ -60,7 +62,8 @@ export const openUnderlay = (options: UnderlayOptions): WorkerSockets[] => {
     const senders = ([4, 6] as const).map((family) => openSenders(options, family, keep));
     return Array.from({ length: options.workers }, (_, worker) => {
       const [vxlan4, vxlan6] = senders.map((ofWorkers) => ofWorkers[worker]);
-      return { vxlan4, vxlan6, ...openReceivers(options, worker, keep) };
+      const vxlan4Ports = vxlan4.map((fd) => localAddress(fd).port);
+      return { vxlan4, vxlan4Ports, vxlan6, ...openReceivers(options, worker, keep) };
     });
   } catch (error) {
     for (const fd of opened) libc.close(fd);
@@ -81,7 +84,7 @@ const openReceivers = (
   options: UnderlayOptions,
   worker: number,
   keep: Keep,
-): Omit<WorkerSockets, 'vxlan4' | 'vxlan6'> => {
+): Omit<WorkerSockets, 'vxlan4' | 'vxlan4Ports' | 'vxlan6'> => {
   const { addresses, vxlan } = options;
   const v4 = firstOf(addresses, 4);
   const receivers: Receiver[] = vxlan

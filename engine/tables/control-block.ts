@@ -7,7 +7,8 @@ import { Limits } from './limits.ts';
 const EPOCH = 0;
 const STOP = 1;
 const WORKERS = 2;
-const ACKNOWLEDGED = 3;
+const UPLINK = 3;
+const ACKNOWLEDGED = 4;
 
 export const CONTROL_WORDS = ACKNOWLEDGED + Limits.workers;
 
@@ -32,6 +33,13 @@ export const acknowledgedEpoch = (control: Int32Array): number => {
   }
   return least;
 };
+
+/** Whether super-packets may leave by the uplink (uplink-sender.ts): control finds out, now and again. */
+export const allowUplink = (control: Int32Array, allowed: boolean): void => {
+  Atomics.store(control, UPLINK, allowed ? 1 : 0);
+};
+
+export const uplinkAllowed = (control: Int32Array): boolean => Atomics.load(control, UPLINK) !== 0;
 
 export const requestStop = (control: Int32Array): void => {
   Atomics.store(control, STOP, 1);

@@ -21,6 +21,7 @@ import { Rtm } from './types.ts';
 //  struct ifinfomsg   0 u8 family   2 u16 type   4 i32 index   8 u32 flags   12 u32 which flags change
 export const IFINFOMSG_SIZE = 16;
 export const IFF_UP = 0x1;
+export const IFF_NOARP = 0x80;
 const IFF_LOWER_UP = 0x10000;
 
 /** Attributes of a link, and of what is nested in them. */

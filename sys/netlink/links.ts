@@ -6,6 +6,7 @@ import { AF_INET6 } from '../sockaddr.ts';
 import {
   ADDRESS_GENERATIONS,
   type AddressGeneration,
+  IFF_NOARP,
   IFF_UP,
   IFINFOMSG_SIZE,
   Ifla,
@@ -64,6 +65,8 @@ export interface LinkChanges extends LinkSettings {
   /** A new name. Some kernels and kinds want the link to be down for it. */
   readonly name?: string;
   readonly addressGeneration?: AddressGeneration;
+  /** False: hardware addresses of others are not asked for. */
+  readonly arp?: boolean;
 }
 
 export interface VxlanSettings extends NamedLinkSettings {
@@ -163,7 +166,7 @@ export function change(link: number | string, changes: LinkChanges): Request {
     type: Rtm.newLink,
     flags: 0,
     payload: concat(
-      header(typeof link === 'number' ? link : 0, changes.up),
+      header(typeof link === 'number' ? link : 0, changes.up, changes.arp),
       attributes(typeof link === 'number' ? changes : { ...changes, name: link }),
       addressGeneration &&
         nested(
@@ -194,13 +197,11 @@ function linkText(link: number | string): string {
   return typeof link === 'number' ? `the interface of index ${link}` : `the interface ${link}`;
 }
 
-function header(index: number, up?: boolean): Uint8Array {
+function header(index: number, up?: boolean, arp?: boolean): Uint8Array {
   const bytes = new Uint8Array(IFINFOMSG_SIZE);
   bytes.set(u32(index), 4);
-  if (up !== undefined) {
-    bytes.set(u32(up ? IFF_UP : 0), 8);
-    bytes.set(u32(IFF_UP), 12);
-  }
+  bytes.set(u32((up ? IFF_UP : 0) | (arp === false ? IFF_NOARP : 0)), 8);
+  bytes.set(u32((up === undefined ? 0 : IFF_UP) | (arp === undefined ? 0 : IFF_NOARP)), 12);
   return bytes;
 }
 

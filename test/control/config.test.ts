@@ -41,6 +41,7 @@ test('an empty file is the defaults of the documentation', () => {
         segmentation: true,
         udpSegmentation: true,
         udpSegment: true,
+        tunnelSegmentation: true,
         udpGro: true,
         coalesce: true,
       },

@@ -50,6 +50,7 @@ const offload = {
   udpSegmentation: true,
   udpSegment: true,
   udpGro: true,
+  tunnelSegmentation: true,
   coalesce: true,
 };
 

@@ -2,7 +2,7 @@
 // IPv4 and IPv6, through two nodes, with and without joining on arrival.
 
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseAddress } from '../../wire/address.ts';
 import { Fd, MemoryNode, vxlanTo } from '../support/memory-node.ts';
 import { bytes, onTun, tcp, transportIsSound, udp } from '../support/plain-packets.ts';
@@ -11,7 +11,11 @@ const POD = 2;
 const v4 = { source: '10.244.1.2', destination: '10.244.2.2' };
 const v6 = { source: 'fd00:244:1::2', destination: 'fd00:244:2::2' };
 
-const pair = (options: { segment: boolean; join: boolean }): { a: MemoryNode; b: MemoryNode } => {
+const pair = (options: {
+  segment: boolean;
+  join: boolean;
+  uplink?: boolean;
+}): { a: MemoryNode; b: MemoryNode } => {
   const a = new MemoryNode({ address: '192.168.77.1', ...options });
   const b = new MemoryNode({ address: '192.168.77.2', ...options });
   a.pod(POD, v4.source, v6.source);
@@ -40,7 +44,20 @@ const carry = (a: MemoryNode, b: MemoryNode, gro: boolean): void => {
   }
   for (let n = 0; n < groups.size; n++) b.forwarder.fromUnderlay(b.receivers.vxlan4);
   a.io.sent.length = 0;
+  for (const { fd, bytes: frame } of a.io.written.splice(0)) {
+    expect(fd).toBe(Fd.uplink);
+    // Of UDP the other end's kernel tells the segments' size.
+    const size = (frame[1] & 0x1f) === 5 ? { gro: frame[4] | (frame[5] << 8) } : {};
+    const datagram = frame.slice(BEFORE_VXLAN);
+    b.io.queueReceive(Fd.receive4, { from: parseAddress('192.168.77.1'), bytes: datagram, ...size });
+    b.forwarder.fromUnderlay(b.receivers.vxlan4);
+    whole++;
+  }
 };
+
+/** Of what is written to the uplink: the virtio header, Ethernet, IPv4 and UDP. */
+const BEFORE_VXLAN = 24 + 14 + 20 + 8;
+let whole = 0;
 
 /** Payload of what a pod received, each piece with its segment size, checksums checked as its kernel would. */
 const received = (
@@ -67,10 +84,18 @@ const modes = [
   { segment: true, join: false, gro: true },
   { segment: false, join: true, gro: false },
   { segment: false, join: false, gro: false },
+  { segment: true, join: true, gro: true, uplink: true },
 ];
 
-describe.each(modes)('segment $segment, join $join, gro $gro', (mode) => {
+describe.each(modes)('segment $segment, join $join, gro $gro, uplink $uplink', (mode) => {
   const { a, b } = pair(mode);
+  beforeEach(() => {
+    whole = 0;
+  });
+  afterEach(() => {
+    if (mode.uplink) expect(whole).toBeGreaterThan(10);
+    else expect(whole).toBe(0);
+  });
 
   it('TCP', () => {
     fc.assert(

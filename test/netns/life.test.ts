@@ -71,7 +71,15 @@ describe.each([1, 2])('%d workers', (workers) => {
     const status = await weft.node.client.get<Status>('status');
     expect(status.workers).toBe(workers);
     expect(Object.keys(status.offload).sort()).toEqual(
-      ['checksum', 'coalesce', 'segmentation', 'udpGro', 'udpSegment', 'udpSegmentation'].sort(),
+      [
+        'checksum',
+        'coalesce',
+        'segmentation',
+        'tunnelSegmentation',
+        'udpGro',
+        'udpSegment',
+        'udpSegmentation',
+      ].sort(),
     );
     for (const family of [4, 6] as const) await exchangeTcp(here, there, family, 8 << 20);
     expect(await drops(weft.node)).toEqual({});

@@ -8,7 +8,15 @@ import { dropsOf, SMALL, transfer } from '../support/transfer.ts';
 let run: Run;
 afterEach(() => run?.close());
 
-const ALL = ['checksum', 'segmentation', 'udpSegmentation', 'udpSegment', 'udpGro', 'coalesce'];
+const ALL = [
+  'checksum',
+  'segmentation',
+  'udpSegmentation',
+  'udpSegment',
+  'tunnelSegmentation',
+  'udpGro',
+  'coalesce',
+];
 /** The kernel segments only what it may leave without checksum. */
 const ON_CHECKSUM = ['segmentation', 'udpSegmentation'];
 

@@ -47,6 +47,8 @@ export class FakeEngine {
     this.routes.delete(formatPrefix(prefix));
   }
 
+  allowUplink(): void {}
+
   /** How often changes were made public. */
   batches = 0;
 

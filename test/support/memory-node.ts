@@ -7,13 +7,14 @@ import { Explainer, type PacketDescription, type Step } from '../../engine/expla
 import type { Forwarder } from '../../engine/forwarder.ts';
 import { PathRegistry, type PathSpec } from '../../engine/paths.ts';
 import { createTableBuffers, openTables, type Tables } from '../../engine/tables/buffers.ts';
+import { allowUplink } from '../../engine/tables/control-block.ts';
 import { Fib4Builder } from '../../engine/tables/fib4-builder.ts';
 import { Fib6Builder } from '../../engine/tables/fib6-builder.ts';
 import * as ports from '../../engine/tables/ports.ts';
 import { Direction, type RateLimit, writeRate } from '../../engine/tables/rates.ts';
 import { tunnelsWithSockets } from '../../engine/tunnels.ts';
 import { parseAddress } from '../../wire/address.ts';
-import { vtepMac } from '../../wire/mac.ts';
+import { parseMac, vtepMac } from '../../wire/mac.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
 import { MemoryIo } from './memory-io.ts';
 
@@ -26,6 +27,8 @@ export interface MemoryNodeOptions {
   readonly segment?: boolean;
   readonly join?: boolean;
   readonly sendSockets?: number;
+  /** Whether super-packets may leave whole. */
+  readonly uplink?: boolean;
 }
 
 /** Descriptors by which tests know the node's sockets. */
@@ -36,8 +39,12 @@ export const Fd = {
   ipip6: 1300,
   receive4: 2000,
   receive6: 2001,
+  uplink: 3000,
 } as const;
 export const HOST_PORT = 1;
+export const UPLINK_MAC = parseMac('02:00:00:00:00:77');
+/** Of the sending sockets, by flow hash. */
+export const PORTS = Array.from({ length: 8 }, (_, n) => 50_000 + n);
 
 export class MemoryNode {
   readonly io = new MemoryIo();
@@ -83,12 +90,14 @@ export class MemoryNode {
       mac4: vtepMac(address),
       mac6: vtepMac(address6),
       segment: options.segment ?? true,
+      uplink: { fd: Fd.uplink, mac: UPLINK_MAC, source: address.words[0], ports: PORTS },
       busyPollMs: 0,
       cpu: undefined,
       join: { joinTcp: join, joinUdp: join },
       router,
     };
     this.setup = setup;
+    allowUplink(this.tables.control, options.uplink ?? false);
     const clock = { monotonic: () => this.now, wall: () => this.now };
     this.#explainer = new Explainer(this.tables, tunnelsWithSockets(setup));
     this.forwarder = assembleForwarder(setup, this.tables, this.io, this.io.addressOf, clock);
