@@ -37,6 +37,8 @@ export interface Fabric extends PodRoutes {
 }
 
 const DEFAULTS = ['0.0.0.0/0', '::/0'].map(parsePrefix);
+/** Routes that are looked at in one go: a millisecond or two. */
+const PORTION = 2048;
 const BOTH_FAMILIES_MINIMUM = 1280; // RFC 8200 section 5
 
 export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric {
@@ -44,15 +46,20 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
   let config = initial;
   /** Of pods whose addresses somebody else has chosen, outside the node's ranges. */
   const foreign = new Map<string, Prefix>();
-  const natRules = (current: NodeConfig): NatRules => {
-    const routed = [...table]
-      .map(({ prefix }) => prefix)
-      .filter((prefix) => prefix.length > 0 && !isOwn(prefix));
-    return {
-      outgoing: current.host.natOutgoing && cidrs.length + foreign.size > 0,
-      pods: [...cidrs, ...foreign.values()],
-      fabric: [...cidrs, ...routed],
-    };
+  const natRules = async (current: NodeConfig): Promise<NatRules> => ({
+    outgoing: current.host.natOutgoing && cidrs.length + foreign.size > 0,
+    pods: [...cidrs, ...foreign.values()],
+    fabric: [...cidrs.map(formatPrefix), ...(await routed())],
+  });
+  /** In portions: a full table keeps nothing else waiting. */
+  const routed = async (): Promise<string[]> => {
+    const prefixes: string[] = [];
+    let portion = 0;
+    for (const { prefix } of table) {
+      if (prefix.length > 0 && !isOwn(prefix)) prefixes.push(formatPrefix(prefix));
+      if (++portion % PORTION === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    return prefixes;
   };
   const isOwn = (prefix: Prefix) =>
     cidrs.some((own) => own.length <= prefix.length && prefixContains(own, prefix.address));
@@ -76,7 +83,7 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
   const use = async (next: NodeConfig) => {
     setStatic(next.routes, surroundings(next, underlay));
     config = next;
-    await nat.apply(natRules(next));
+    await nat.apply(await natRules(next));
   };
   return {
     table,
@@ -96,7 +103,7 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
       if (isOwn(prefix)) return;
       foreign.set(formatPrefix(prefix), prefix);
       kernel.set(prefix, { kind: 'fabric', mtu: options.hostMtu });
-      await nat.apply(natRules(config));
+      await nat.apply(await natRules(config));
     },
     remove(prefix) {
       if (foreign.delete(formatPrefix(prefix))) kernel.remove(prefix);

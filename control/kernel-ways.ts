@@ -32,7 +32,7 @@ const SETTLE = 5;
 
 /** @param onChange called when ways are other ones than before */
 export function openKernelWays(onChange: () => void): KernelWays {
-  const notifications = openNotifications(['link', 'route']);
+  const notifications = openNotifications(['link', 'route'], { exceptRoutesOf: WEFT_PROTOCOL });
   const netlink = openRtnetlink();
   let current = read(netlink);
   let timer: NodeJS.Timeout | undefined;

@@ -17,6 +17,8 @@ import { applyNft, askNft, NftError, type NftOptions } from './nft.ts';
 
 /** Routes that change together are one transaction, milliseconds. */
 const DEBOUNCE = 100;
+/** From one transaction to the next, of the time that one takes: large tables cost no more than that. */
+const REST = 10;
 const RETRY = 5000;
 
 export interface NatRules {
@@ -24,8 +26,8 @@ export interface NatRules {
   readonly outgoing: boolean;
   /** The node's pod ranges: what comes from there is masqueraded … */
   readonly pods: readonly Prefix[];
-  /** … unless it goes to one of these. */
-  readonly fabric: readonly Prefix[];
+  /** … unless it goes to one of these, as formatPrefix writes them. */
+  readonly fabric: readonly string[];
 }
 
 export interface NatOptions extends NftOptions {
@@ -53,7 +55,7 @@ export function natScript(
   const remove = `${table}\ndelete ${table}\n`;
   if (!isNeeded(rules, forwards)) return remove;
   return `${remove}${table} {
-${set('pods4', 4, rules.pods)}${set('pods6', 6, rules.pods)}${set('fabric4', 4, rules.fabric)}${set('fabric6', 6, rules.fabric)}
+${sets('pods', rules.pods.map(formatPrefix))}${sets('fabric', rules.fabric)}
 ${forwards.length > 0 ? forwarding(hostInterface, forwards) : ''}
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
@@ -66,10 +68,14 @@ function isNeeded(rules: NatRules | undefined, forwards: readonly PortForward[])
   return rules !== undefined && (rules.outgoing || forwards.length > 0);
 }
 
-function set(name: string, family: 4 | 6, prefixes: readonly Prefix[]): string {
-  const elements = prefixes.filter(({ address }) => address.family === family).map(formatPrefix);
-  const list = elements.length > 0 ? `elements = { ${elements.join(', ')} }` : '';
-  return `  set ${name} { type ipv${family}_addr; flags interval; auto-merge; ${list} }\n`;
+/** One for each family. */
+function sets(name: string, prefixes: readonly string[]): string {
+  const one = (family: 4 | 6): string => {
+    const elements = prefixes.filter((prefix) => prefix.includes(':') === (family === 6));
+    const list = elements.length > 0 ? `elements = { ${elements.join(', ')} }` : '';
+    return `  set ${name}${family} { type ipv${family}_addr; flags interval; auto-merge; ${list} }\n`;
+  };
+  return one(4) + one(6);
 }
 
 const outgoing = (hostInterface: string): string =>
@@ -133,8 +139,12 @@ export class Nat implements PodForwards {
   #applied: string | undefined;
   #rules: NatRules | undefined;
   #forwards: readonly PortForward[];
-  #wanted: (() => NatRules | undefined) | undefined;
+  #wanted: (() => Promise<NatRules>) | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Working out and applying what was scheduled; and whether there is more of it since. */
+  #renewing = false;
+  #isStale = false;
+  #pause = DEBOUNCE;
   #running: Promise<void> = Promise.resolve();
   /** A transaction that has not begun, for all who change something meanwhile. */
   #next: Promise<void> | undefined;
@@ -166,21 +176,12 @@ export class Nat implements PodForwards {
     return forwards.filter((forward) => !there.has(element(forward)));
   }
 
-  /** Soon after, and once for many calls: applies what `rules` then returns. Nothing when no table is needed. */
-  schedule(rules: () => NatRules | undefined, delay = DEBOUNCE): void {
+  /** Soon after, and once for many calls: applies what `rules` then gives. Nothing when no table is needed. */
+  schedule(rules: () => Promise<NatRules>, delay = this.#pause): void {
     this.#wanted = rules;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      const wanted = this.#wanted?.();
-      if (!isNeeded(wanted, this.#forwards)) {
-        this.#rules = wanted;
-        return;
-      }
-      this.apply(wanted).catch((error) => {
-        this.#options.onError(error);
-        if (this.#wanted) this.schedule(this.#wanted, RETRY);
-      });
-    }, delay);
+    this.#isStale = true;
+    if (this.#renewing) return;
+    this.#timer ??= setTimeout(() => void this.#renew(), delay);
   }
 
   /** Waits for the transaction under way; nothing scheduled happens any more. The table stays. */
@@ -189,6 +190,24 @@ export class Nat implements PodForwards {
     this.#wanted = undefined;
     await this.#next?.catch(() => {});
     await this.#running;
+  }
+
+  async #renew(): Promise<void> {
+    const began = performance.now();
+    let retry: number | undefined;
+    this.#timer = undefined;
+    this.#renewing = true;
+    this.#isStale = false;
+    try {
+      this.#rules = await this.#wanted?.();
+      if (this.#wanted && isNeeded(this.#rules, this.#forwards)) await this.#synchronize();
+    } catch (error) {
+      this.#options.onError(error);
+      retry = RETRY;
+    }
+    this.#renewing = false;
+    this.#pause = Math.max(DEBOUNCE, REST * (performance.now() - began));
+    if (this.#wanted && (this.#isStale || retry !== undefined)) this.schedule(this.#wanted, retry);
   }
 
   #synchronize(): Promise<void> {

@@ -214,11 +214,12 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     TICK,
     async () => {
       await attachments.check();
-      if (underlay.changed()) {
+      const changed = underlay.changed();
+      if (changed !== undefined) {
         fabric.refresh();
         bgp.underlayChanged();
-        kernel.repair();
       }
+      if (changed === 'links') kernel.repair();
       bgp.tick();
       await uplink.tick();
       await spool.drain();

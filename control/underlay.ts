@@ -5,7 +5,6 @@
 import {
   addresses,
   links,
-  type Notification,
   openNotifications,
   openRtnetlink,
   RouteTable,
@@ -39,8 +38,11 @@ export interface Underlay {
   onLink(address: Address): boolean;
   /** Largest IP packet that gets to the address, bytes: of the kernel's route where it says, else of the interface. */
   mtu(via: Address): number;
-  /** Whether links, addresses or routes of others have changed since the last call. Call every 250 ms or so. */
-  changed(): boolean;
+  /**
+   * What has changed since the last call: routes of others only, or links and addresses, with which routes of this node may
+   * have gone as well. Call every 250 ms or so.
+   */
+  changed(): 'routes' | 'links' | undefined;
   close(): void;
 }
 
@@ -58,7 +60,9 @@ export function openUnderlay({ addresses: configured, hostInterface }: UnderlayO
   const netlink = openRtnetlink();
   try {
     // Subscribed before anything is read, so that no change falls in between.
-    const notifications = openNotifications(['link', 'address', 'route']);
+    const notifications = openNotifications(['link', 'address', 'route'], {
+      exceptRoutesOf: WEFT_PROTOCOL,
+    });
     try {
       const wanted = configured === 'auto' ? [defaultAddress(netlink)] : configured;
       let current = findAll(wanted, listAddresses(netlink));
@@ -76,11 +80,12 @@ export function openUnderlay({ addresses: configured, hostInterface }: UnderlayO
           return mtu;
         },
         changed() {
-          if (!notifications.drain().some(concernsUnderlay)) return false;
+          const news = notifications.drain();
+          if (news.length === 0) return undefined;
           mtus.clear();
           const found = listAddresses(netlink);
           current = current.map((known) => find(known.address, found) ?? known);
-          return true;
+          return news.every(({ subject }) => subject === 'route') ? 'routes' : 'links';
         },
         close() {
           notifications.close();
@@ -95,10 +100,6 @@ export function openUnderlay({ addresses: configured, hostInterface }: UnderlayO
     netlink.close();
     throw error;
   }
-}
-
-function concernsUnderlay(notification: Notification): boolean {
-  return notification.subject !== 'route' || notification.value.protocol !== WEFT_PROTOCOL;
 }
 
 function listAddresses(netlink: Rtnetlink): UnderlayAddress[] {

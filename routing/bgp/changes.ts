@@ -8,7 +8,7 @@ import type { RibRoute } from '../rib/route.ts';
 import type { BgpPath, RouteChange } from './bgp.ts';
 
 /** Prefixes a batch: some milliseconds of the node's time. */
-const BATCH = 4096;
+const BATCH = 512;
 
 export class Changes {
   readonly #pending = new Map<number | string, RouteChange>();

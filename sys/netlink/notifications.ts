@@ -3,18 +3,20 @@
  * Never blocks; the descriptor goes into an epoll set or `watchReadable`.
  */
 import { check, lastError } from '../errors.ts';
+import { attachFilter, type BpfInstruction } from '../filter.ts';
 import { Errno, errno, libc, O_NONBLOCK } from '../libc.ts';
 import { MessageFlag } from '../mmsg.ts';
 import { inNamespace } from '../netns.ts';
 import { SocketLevel } from '../socket-options.ts';
 import { type InterfaceAddress, readAddress } from './addresses.ts';
 import { type Link, readLink } from './link.ts';
-import { decodeMessages, type Message } from './message.ts';
+import { decodeMessages, type Message, NLMSG_HEADER_SIZE } from './message.ts';
 import { type Neighbour, readNeighbour } from './neighbours.ts';
 import { type Nexthop, readNexthop } from './nexthops.ts';
 import { type Route, readRoute } from './route.ts';
 import { type Rule, readRule } from './rules.ts';
 import { openNetlinkSocket } from './socket.ts';
+import { Rtm } from './types.ts';
 
 const AF_NETLINK = 16;
 const NETLINK_ADD_MEMBERSHIP = 1;
@@ -57,18 +59,32 @@ export interface Notifications {
   close(): void;
 }
 
-/** Subscribes, in the given namespace (path or descriptor) or else in that of this thread. */
-export function openNotifications(subjects: readonly Subject[], namespace?: string | number): Notifications {
-  const fd =
-    namespace === undefined ? subscribe(subjects) : inNamespace(namespace, () => subscribe(subjects));
+export interface NotificationOptions {
+  /** Path or descriptor; default that of this thread. */
+  readonly namespace?: string | number;
+  /**
+   * Routes of this protocol (RTPROT_*) are kept back by the kernel: who installs many would have to read of each, and lose
+   * what others do among them.
+   */
+  readonly exceptRoutesOf?: number;
+}
+
+/** Subscribes. */
+export function openNotifications(
+  subjects: readonly Subject[],
+  { namespace, exceptRoutesOf }: NotificationOptions = {},
+): Notifications {
+  const open = () => subscribe(subjects, exceptRoutesOf);
+  const fd = namespace === undefined ? open() : inNamespace(namespace, open);
   const buffer = new Uint8Array(READ_SIZE);
   return { fd, drain: () => drain(fd, buffer), close: () => void libc.close(fd) };
 }
 
-function subscribe(subjects: readonly Subject[]): number {
+function subscribe(subjects: readonly Subject[], exceptRoutesOf?: number): number {
   const fd = openNetlinkSocket(O_NONBLOCK);
   const doing = `subscribing to changes of ${subjects.join(', ')}`;
   try {
+    if (exceptRoutesOf !== undefined) attachFilter(fd, withoutRoutesOf(exceptRoutesOf));
     // Without a bind the kernel gives the socket no port, and no notifications.
     const sockaddr = new Uint8Array(12);
     sockaddr[0] = AF_NETLINK;
@@ -83,6 +99,23 @@ function subscribe(subjects: readonly Subject[]): number {
     throw error;
   }
   return fd;
+}
+
+/** A datagram of these groups has one message: struct nlmsghdr with its type at 4, and behind it struct rtmsg, protocol at 5. */
+function withoutRoutesOf(protocol: number): BpfInstruction[] {
+  const [LD_H, LD_B, JEQ, RET] = [0x28, 0x30, 0x15, 0x06];
+  const op = (code: number, k: number, jt = 0, jf = 0): BpfInstruction => ({ code, jt, jf, k });
+  // A half-word is loaded as of the network's byte order, the kernel writes its own.
+  const type = (value: number) => ((value & 0xff) << 8) | (value >> 8);
+  return [
+    op(LD_H, 4),
+    op(JEQ, type(Rtm.newRoute), 1),
+    op(JEQ, type(Rtm.delRoute), 0, 2),
+    op(LD_B, NLMSG_HEADER_SIZE + 5),
+    op(JEQ, protocol, 1),
+    op(RET, 0xffffffff),
+    op(RET, 0),
+  ];
 }
 
 function drain(fd: number, buffer: Uint8Array): Notification[] {

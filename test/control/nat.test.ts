@@ -42,7 +42,7 @@ const prefix = (addr: string, len: number) => ({ prefix: { addr, len } });
 const rules = (pods: string[], fabric: string[]): NatRules => ({
   outgoing: true,
   pods: pods.map(parsePrefix),
-  fabric: fabric.map(parsePrefix),
+  fabric,
 });
 const usual = rules(
   ['10.244.1.0/24', 'fd00:244:1::/64'],
@@ -117,7 +117,7 @@ describe('Nat', () => {
     await nat.apply(usual);
     let asked = 0;
     for (let i = 1; i <= 50; i++) {
-      nat.schedule(() => {
+      nat.schedule(async () => {
         asked++;
         return rules(['10.244.1.0/24'], [`10.${i}.0.0/16`]);
       });

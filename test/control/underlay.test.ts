@@ -105,26 +105,26 @@ describe('changed', () => {
   it('sees MTU, address and route changes, and none where there is none', () => {
     const underlay = open({ addresses: both });
     mtu(underlay, '192.168.77.2');
-    expect(underlay.changed()).toBe(false);
+    expect(underlay.changed()).toBeUndefined();
     ip('link set u0 mtu 1400');
-    expect(underlay.changed()).toBe(true);
-    expect(underlay.changed()).toBe(false);
+    expect(underlay.changed()).toBe('links');
+    expect(underlay.changed()).toBeUndefined();
     expect([mtu(underlay, '192.168.77.2'), underlay.addresses[0].mtu]).toEqual([1400, 1400]);
     ip('route add 192.168.99.0/24 via 192.168.77.254 mtu 1300');
-    expect(underlay.changed()).toBe(true);
+    expect(underlay.changed()).toBe('routes');
     expect(mtu(underlay, '192.168.99.2')).toBe(1300);
   });
 
   it('does not see the routes of Weft itself', () => {
     const underlay = open({ addresses: both });
     ip(`route add 10.2.0.0/16 via 192.168.77.2 proto ${WEFT_PROTOCOL}`);
-    expect(underlay.changed()).toBe(false);
+    expect(underlay.changed()).toBeUndefined();
   });
 
   it('keeps what was known of an address that is lost', () => {
     const underlay = open({ addresses: both });
     ip('addr del 192.168.77.1/24 dev u0');
-    expect(underlay.changed()).toBe(true);
+    expect(underlay.changed()).toBe('links');
     expect(shown(underlay)).toHaveLength(2);
   });
 });

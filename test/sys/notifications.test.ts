@@ -25,7 +25,7 @@ test('every kind of change is told, in order, with what changed', () => {
   rtnetlink.run(links.create('bridge', { name: 'br', up: true }));
   const { index } = rtnetlink.get(links.byName('br'));
   const subjects = ['link', 'address', 'route', 'rule', 'neighbour', 'nexthop'] as const;
-  const notifications = openNotifications(subjects, namespace);
+  const notifications = openNotifications(subjects, { namespace });
   expect(notifications.drain()).toEqual([]);
 
   rtnetlink.run(links.change(index, { txQueueLength: 77 }));
@@ -72,7 +72,7 @@ test('every kind of change is told, in order, with what changed', () => {
 test('only the subjects asked for are told', () => {
   const namespace = makeNamespace();
   const rtnetlink = openRtnetlink(namespace);
-  const notifications = openNotifications(['rule'], namespace);
+  const notifications = openNotifications(['rule'], { namespace });
   rtnetlink.run(
     links.create('bridge', { name: 'br' }),
     rules.add({ family: 4, priority: 5, table: 100 }),
@@ -83,10 +83,28 @@ test('only the subjects asked for are told', () => {
   rtnetlink.close();
 });
 
+test('routes of a protocol that is not wanted are kept back, and nothing else', () => {
+  const namespace = makeNamespace();
+  const rtnetlink = openRtnetlink(namespace);
+  const notifications = openNotifications(['link', 'route'], { namespace, exceptRoutesOf: 87 });
+  const route = (third: number, protocol: number) =>
+    routes.add({ destination: to(`10.0.${third}.0`, 24), index: 1, protocol });
+  rtnetlink.run(...Array.from({ length: 256 }, (_, i) => route(i, 87)));
+  expect(notifications.drain()).toEqual([]);
+  rtnetlink.run(routes.remove({ destination: to('10.0.7.0', 24) }), route(7, 186));
+  expect(notifications.drain()).toMatchObject([
+    { subject: 'route', change: 'new', value: { destination: to('10.0.7.0', 24), protocol: 186 } },
+  ]);
+  rtnetlink.run(links.create('bridge', { name: 'br' }), routes.remove({ destination: to('10.0.7.0', 24) }));
+  expect(labels(notifications.drain())).toEqual(expect.arrayContaining(['new link', 'deleted route']));
+  notifications.close();
+  rtnetlink.close();
+});
+
 test('the event loop is woken by a change', async () => {
   const namespace = makeNamespace();
   const rtnetlink = openRtnetlink(namespace);
-  const notifications = openNotifications(['link'], namespace);
+  const notifications = openNotifications(['link'], { namespace });
   const heard = new Promise<readonly Notification[]>((resolve) => {
     const watch = watchReadable(notifications.fd, () => {
       watch.close();
@@ -102,7 +120,7 @@ test('the event loop is woken by a change', async () => {
 test('what is lost is told as an overrun, after which telling goes on', () => {
   const namespace = makeNamespace();
   const rtnetlink = openRtnetlink(namespace);
-  const notifications = openNotifications(['route'], namespace);
+  const notifications = openNotifications(['route'], { namespace });
   const requests = Array.from({ length: 8000 }, (_, i) =>
     routes.add({ destination: { address: Uint8Array.of(10, i >> 8, i & 255, 0), length: 24 }, index: 1 }),
   );
