@@ -5,7 +5,7 @@
 
 import type { Log } from '../cni/host.ts';
 import type { KernelPath, KernelRoutes } from '../routing/fib-sync.ts';
-import { keyOf } from '../routing/route-table.ts';
+import { keyOf, type PrefixKey } from '../routing/route-table.ts';
 import type { SysError } from '../sys/errors.ts';
 import { type Request, type Route, RouteTable, type Rtnetlink, routes } from '../sys/rtnetlink.ts';
 import { type Address, addressFromBytes, addressToBytes } from '../wire/address.ts';
@@ -34,10 +34,14 @@ export interface NodeRoutes extends KernelRoutes {
   removeAll(): void;
 }
 
+/** Kept of each route; what the kernel is asked for is made from it when it is needed. */
 interface Wanted {
   readonly prefix: Prefix;
   readonly path: KernelPath;
-  readonly route: Route;
+  /** Of next hops in the kernel. */
+  readonly group: number | undefined;
+  /** The kernel took it, as far as it was asked. */
+  isInstalled: boolean;
 }
 
 /** `path` absent: no route. */
@@ -50,13 +54,15 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
   const { netlink, hostPort, sources, log } = options;
   const nextHops = new KernelNextHops(netlink, log);
   /** By prefix. */
-  const wanted = new Map<string, Wanted>();
-  /** Those of the wanted that the kernel took, as far as it was asked. */
-  const installed = new Set<string>();
+  const wanted = new Map<PrefixKey, Wanted>();
+  const routeOf = ({ prefix, path, group }: Wanted): Route => {
+    const source = sources.find(({ family }) => family === prefix.address.family);
+    return kernelRoute(prefix, path, { hostPort, source, group });
+  };
   /** What an earlier daemon left and nobody has asked for yet, by prefix and metric. */
   const stale = new Map<string, Route>();
   for (const route of listOwn(netlink)) stale.set(placeOf(route), route);
-  let batch: Map<string, Change> | undefined;
+  let batch: Map<PrefixKey, Change> | undefined;
 
   const apply = (changes: readonly Change[]): void => {
     const requests: Request[] = [];
@@ -69,8 +75,8 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     for (const { prefix, path } of changes) {
       const key = keyOf(prefix);
       const before = wanted.get(key);
-      if (path) install(key, prefix, path, before, ask);
-      else if (before) uninstall(key, before.route, ask);
+      if (path) install(key, { prefix, path }, before, ask);
+      else if (before) uninstall(key, before, ask);
     }
     for (const [i, error] of netlink.settle(requests).entries()) after[i](error);
   };
@@ -79,7 +85,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
   const moveGroups = (changes: readonly Change[]): void => {
     const moves = new Map<number, { to: KernelPath & { kind: 'underlay' }; count: number } | undefined>();
     for (const { prefix, path } of changes) {
-      const group = wanted.get(keyOf(prefix))?.route.nexthopId;
+      const group = wanted.get(keyOf(prefix))?.group;
       if (group === undefined) continue;
       const move = moves.get(group);
       if (path?.kind !== 'underlay' || (moves.has(group) && !(move && sameVias(move.to, path)))) {
@@ -94,45 +100,41 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
   };
 
   const install = (
-    key: string,
-    prefix: Prefix,
-    path: KernelPath,
+    key: PrefixKey,
+    { prefix, path }: { readonly prefix: Prefix; readonly path: KernelPath },
     before: Wanted | undefined,
     ask: (request: Request, then: (error: SysError | undefined) => void) => void,
   ): void => {
-    const source = sources.find(({ family }) => family === prefix.address.family);
     const group = needsGroup(path, before) ? nextHops.acquire(path.vias) : undefined;
-    const route = kernelRoute(prefix, path, { hostPort, source, group });
-    const unused = before?.route.nexthopId === undefined ? [] : nextHops.release(before.route.nexthopId);
-    wanted.set(key, { prefix, path, route });
-    const place = placeOf(route);
-    if (before && installed.has(key) && sameRoute(before.route, route)) return;
+    const unused = before?.group === undefined ? [] : nextHops.release(before.group);
+    const entry: Wanted = { prefix, path, group, isInstalled: true };
+    wanted.set(key, entry);
+    if (before?.isInstalled && before.group === group && samePath(before.path, path)) return;
+    const route = routeOf(entry);
+    const staysAtPlace = before !== undefined && before.path.learned === path.learned;
     // Replacing is for our own only: where there is none of ours, another's of the same prefix is to stay.
-    const ours = (installed.has(key) && before && placeOf(before.route) === place) || stale.has(place);
-    stale.delete(place);
-    installed.add(key);
+    const ours = (before?.isInstalled && staysAtPlace) || (stale.size > 0 && stale.delete(placeOf(route)));
     ask(ours ? routes.replace(route) : routes.add(route), (error) => {
       if (!error) return;
-      installed.delete(key);
+      entry.isInstalled = false;
       log.warn(
         { err: error },
         "a route of the fabric is not in the node's table: the node itself may not reach it",
       );
     });
-    if (before && placeOf(before.route) !== place) ask(removal(before.route), complain);
+    if (before && !staysAtPlace) ask(removal(routeOf(before)), complain);
     for (const request of unused) ask(request, () => {});
   };
 
   const uninstall = (
-    key: string,
-    route: Route,
+    key: PrefixKey,
+    before: Wanted,
     ask: (request: Request, then: (error: SysError | undefined) => void) => void,
   ): void => {
     wanted.delete(key);
-    installed.delete(key);
-    ask(removal(route), complain);
-    if (route.nexthopId === undefined) return;
-    for (const request of nextHops.release(route.nexthopId)) ask(request, () => {});
+    ask(removal(routeOf(before)), complain);
+    if (before.group === undefined) return;
+    for (const request of nextHops.release(before.group)) ask(request, () => {});
   };
 
   const complain = (error: SysError | undefined): void => {
@@ -184,21 +186,25 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     removeStale,
     repair() {
       const present = new Set(listOwn(netlink).map(placeOf));
-      const missing = [...wanted].filter(([, { route }]) => !present.has(placeOf(route)));
-      if (missing.some(([, { route }]) => route.nexthopId !== undefined)) nextHops.restore();
-      const errors = netlink.settle(missing.map(([, { route }]) => routes.add(route)));
-      for (const [i, [key, { prefix }]] of missing.entries()) {
+      const missing = [...wanted.values()]
+        .map((entry) => ({ entry, route: routeOf(entry) }))
+        .filter(({ route }) => !present.has(placeOf(route)));
+      if (missing.some(({ entry }) => entry.group !== undefined)) nextHops.restore();
+      const errors = netlink.settle(missing.map(({ route }) => routes.add(route)));
+      for (const [i, { entry }] of missing.entries()) {
         if (errors[i]) continue;
-        installed.add(key);
+        entry.isInstalled = true;
         log.info(
-          { prefix: formatPrefix(prefix) },
+          { prefix: formatPrefix(entry.prefix) },
           "a route of the fabric was missing in the node's table and is back",
         );
       }
     },
     differences() {
       const present = new Map(listOwn(netlink).map((route) => [placeOf(route), route] as const));
-      const expected = new Map([...wanted.values()].map(({ route }) => [placeOf(route), route] as const));
+      const expected = new Map(
+        [...wanted.values()].map(routeOf).map((route) => [placeOf(route), route] as const),
+      );
       return [
         ...[...expected].flatMap(([place, route]) =>
           present.has(place) ? [] : [`${textOf(route)} is not in the node's table`],
@@ -225,7 +231,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
 
 /** One router needs no group, but a group that is left with one stays. */
 function needsGroup(path: KernelPath, before: Wanted | undefined): path is KernelPath & { kind: 'underlay' } {
-  return path.kind === 'underlay' && (path.vias.length > 1 || before?.route.nexthopId !== undefined);
+  return path.kind === 'underlay' && (path.vias.length > 1 || before?.group !== undefined);
 }
 
 type UnderlayPath = Extract<KernelPath, { kind: 'underlay' }>;
@@ -234,12 +240,9 @@ function sameVias(a: UnderlayPath, b: UnderlayPath): boolean {
   return a === b || JSON.stringify(a.vias) === JSON.stringify(b.vias);
 }
 
-function sameRoute(a: Route, b: Route): boolean {
-  return a === b || JSON.stringify(a, bytesAsText) === JSON.stringify(b, bytesAsText);
+function samePath(a: KernelPath, b: KernelPath): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
-
-const bytesAsText = (_: string, value: unknown): unknown =>
-  value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
 
 /**
  * Routes that were learned stand behind those that someone set on this node: 20 is what routing daemons use; in IPv6, where

@@ -4,7 +4,7 @@
  */
 import type { KernelWay } from '../routing/next-hops.ts';
 import { PrefixMap } from '../routing/prefix-map.ts';
-import { keyOf } from '../routing/route-table.ts';
+import { keyOf, type PrefixKey } from '../routing/route-table.ts';
 import {
   links,
   type Notification,
@@ -80,7 +80,7 @@ function read(netlink: Rtnetlink): Reading {
   const all = netlink.list(links.all());
   const up = new Set(all.filter(({ up, carrier }) => up && carrier).map(({ index }) => index));
   const best = new Map<
-    string,
+    PrefixKey,
     { readonly prefix: Prefix; readonly way: KernelWay; readonly metric: number }
   >();
   for (const family of [4, 6] as const) {
@@ -101,7 +101,10 @@ function read(netlink: Rtnetlink): Reading {
   const ways = new PrefixMap<KernelWay>();
   for (const { prefix, way } of best.values()) ways.set(prefix, way);
   const interfaces = new Map(all.map(({ name, index }) => [name, index]));
-  const signature = JSON.stringify([[...best].sort(([a], [b]) => (a < b ? -1 : 1)), [...interfaces]]);
+  const signature = JSON.stringify([
+    [...best].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+    [...interfaces],
+  ]);
   return { ways, interfaces, signature };
 }
 

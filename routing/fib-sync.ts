@@ -46,9 +46,21 @@ export interface FibSync {
 
 /** @param learnedIntoKernel whether learned routes through tunnels go into the kernel's table too; asked at each change */
 export function fibSync(fib: Fib, kernel: KernelRoutes, learnedIntoKernel = () => true): FibSync {
+  /** Routes with the same candidate share what the kernel is to do. */
+  const known = new WeakMap<Candidate, KernelPath | 'none'>();
+  const pathOf = (prefix: Prefix, best: Candidate): KernelPath | undefined => {
+    let path = known.get(best);
+    if (path === undefined) {
+      path = kernelPath(best) ?? 'none';
+      known.set(best, path);
+    }
+    if (path === 'none' || path.kind === 'underlay') return path === 'none' ? undefined : path;
+    // A default route into the fabric would take the underlay's packets with it.
+    return prefix.length === 0 || (path.learned && !learnedIntoKernel()) ? undefined : path;
+  };
   return {
     listener(prefix, best) {
-      const path = best && kernelPath(prefix, best, learnedIntoKernel());
+      const path = best && pathOf(prefix, best);
       const forward = () => (best ? fib.setRoute(prefix, best.paths) : fib.removeRoute(prefix));
       if (path?.kind === 'underlay') {
         // The kernel first: what the engine hands it for a direct path must not come straight back into the fabric.
@@ -64,15 +76,8 @@ export function fibSync(fib: Fib, kernel: KernelRoutes, learnedIntoKernel = () =
   };
 }
 
-/**
- * Undefined where the kernel needs no route: the node's own ranges are routed to the host port as a whole, and a default
- * route into the fabric would take the underlay's packets with it.
- */
-function kernelPath(
-  prefix: Prefix,
-  { source, paths }: Candidate,
-  learnedIntoKernel: boolean,
-): KernelPath | undefined {
+/** Undefined where the kernel needs no route: the node's own ranges are routed to the host port as a whole. */
+function kernelPath({ source, paths }: Candidate): KernelPath | undefined {
   if (source === 'local' || source === 'host') return undefined;
   const remote = paths.filter((path) => path.kind !== 'port' && path.kind !== 'unreachable');
   if (remote.length === 0) return undefined;
@@ -82,7 +87,6 @@ function kernelPath(
   if (direct.length === remote.length) {
     return { kind: 'underlay', vias: direct.map(viaOf), mtu, ...learned };
   }
-  if (prefix.length === 0 || (source === 'bgp' && !learnedIntoKernel)) return undefined;
   return { kind: 'fabric', mtu, ...learned };
 }
 

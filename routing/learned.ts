@@ -19,7 +19,7 @@ import {
 } from './next-hops.ts';
 import { type Path, samePaths } from './path.ts';
 import { PrefixMap } from './prefix-map.ts';
-import type { RouteTable } from './route-table.ts';
+import type { Candidate, RouteTable } from './route-table.ts';
 import { encapOverhead, type Surroundings } from './static.ts';
 
 export interface LearnedPath {
@@ -56,6 +56,8 @@ interface Group {
   readonly learned: readonly LearnedPath[];
   users: number;
   paths: readonly Path[];
+  /** Of the route table; undefined: no path can be used. */
+  candidate: Candidate | undefined;
   /** Why paths are not used. */
   why: readonly string[];
   tunnelled: boolean;
@@ -152,7 +154,7 @@ export class LearnedRoutes {
 
   #install(prefix: Prefix, group: Group | undefined): void {
     try {
-      if (group && group.paths.length > 0) this.#table.set(prefix, { source: 'bgp', paths: group.paths });
+      if (group?.candidate) this.#table.set(prefix, group.candidate);
       else this.#table.remove(prefix, 'bgp');
     } catch (error) {
       this.#onRefused(prefix, error);
@@ -164,7 +166,8 @@ export class LearnedRoutes {
     const key = recent ? recent.key : `${family} ${paths.map(pathKey).join(' ')}`;
     let group = this.#groups.get(key);
     if (!group) {
-      group = { key, family, learned: paths, users: 0, paths: [], why: [], tunnelled: false, nextHops: [] };
+      const unknown = { paths: [], candidate: undefined, why: [], tunnelled: false, nextHops: [] };
+      group = { key, family, learned: paths, users: 0, ...unknown };
       this.#groups.set(key, group);
       this.#classify(group);
       this.#work(group);
@@ -204,6 +207,7 @@ export class LearnedRoutes {
     group.why = why;
     if (samePaths(before, paths)) return false;
     group.paths = paths;
+    group.candidate = paths.length === 0 ? undefined : { source: 'bgp', paths };
     return true;
   }
 }

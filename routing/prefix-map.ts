@@ -4,10 +4,10 @@
  */
 import type { Address } from '../wire/address.ts';
 import { maskAddress, type Prefix } from '../wire/prefix.ts';
-import { keyOf } from './route-table.ts';
+import { keyOf, type PrefixKey } from './route-table.ts';
 
 export class PrefixMap<Value> {
-  readonly #values = new Map<string, { readonly prefix: Prefix; readonly value: Value }>();
+  readonly #values = new Map<PrefixKey, { readonly prefix: Prefix; readonly value: Value }>();
   /** How many prefixes there are of each length, by family. */
   readonly #lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
 

@@ -13,6 +13,7 @@ export type RouteSource = 'local' | 'host' | 'static' | 'bgp';
 /** Administrative distance: of several sources the lowest is best. */
 const DISTANCE: Readonly<Record<RouteSource, number>> = { local: 0, host: 10, static: 20, bgp: 30 };
 const LAST_RESORT = 255;
+const NONE: readonly Candidate[] = [];
 
 export interface Candidate {
   readonly source: RouteSource;
@@ -31,7 +32,9 @@ export interface Route {
 export type RouteListener = (prefix: Prefix, best: Candidate | undefined) => void;
 
 export class RouteTable {
-  readonly #routes = new Map<string, Route>();
+  readonly #routes = new Map<PrefixKey, Route>();
+  /** Of prefixes that only one source knows, the candidates: routes with the same one share them. */
+  readonly #alone = new WeakMap<Candidate, readonly Candidate[]>();
   /** How many prefixes there are of each length, by family. */
   readonly #lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
   readonly #listener: RouteListener;
@@ -47,10 +50,14 @@ export class RouteTable {
   /** Replaces what the source said of the prefix before. What the listener throws passes through, nothing being changed. */
   set(prefix: Prefix, candidate: Candidate): void {
     if (candidate.paths.length === 0) throw new RangeError(`${formatPrefix(prefix)}: a route needs a path`);
-    const others = this.#candidates(prefix).filter(({ source }) => source !== candidate.source);
+    const before = this.#candidates(prefix);
+    const others = before.filter(({ source }) => source !== candidate.source);
     this.#replace(
       prefix,
-      [...others, candidate].sort((a, b) => distance(a) - distance(b)),
+      before,
+      others.length === 0
+        ? this.#only(candidate)
+        : [...others, candidate].sort((a, b) => distance(a) - distance(b)),
     );
   }
 
@@ -58,7 +65,7 @@ export class RouteTable {
   remove(prefix: Prefix, source: RouteSource): void {
     const candidates = this.#candidates(prefix);
     const others = candidates.filter((candidate) => candidate.source !== source);
-    if (others.length < candidates.length) this.#replace(prefix, others);
+    if (others.length < candidates.length) this.#replace(prefix, candidates, others);
   }
 
   get(prefix: Prefix): Route | undefined {
@@ -80,11 +87,19 @@ export class RouteTable {
   }
 
   #candidates(prefix: Prefix): readonly Candidate[] {
-    return this.get(prefix)?.candidates ?? [];
+    return this.get(prefix)?.candidates ?? NONE;
   }
 
-  #replace(prefix: Prefix, candidates: readonly Candidate[]): void {
-    const before = this.#candidates(prefix);
+  #only(candidate: Candidate): readonly Candidate[] {
+    let alone = this.#alone.get(candidate);
+    if (alone === undefined) {
+      alone = [candidate];
+      this.#alone.set(candidate, alone);
+    }
+    return alone;
+  }
+
+  #replace(prefix: Prefix, before: readonly Candidate[], candidates: readonly Candidate[]): void {
     this.#store(prefix, candidates);
     if (sameRoute(before[0], candidates[0])) return;
     try {
@@ -121,7 +136,10 @@ function distance({ source, lastResort }: Candidate): number {
   return lastResort ? LAST_RESORT : DISTANCE[source];
 }
 
+/** A number for IPv4, which takes less time and room. */
+export type PrefixKey = number | string;
+
 /** Identifies a prefix: equal for equal prefixes, and for no others. */
-export function keyOf({ address, length }: Prefix): string {
-  return `${address.words.join('.')}/${length}`;
+export function keyOf({ address, length }: Prefix): PrefixKey {
+  return address.family === 4 ? address.words[0] * 64 + length : `${address.words.join('.')}/${length}`;
 }

@@ -6,7 +6,7 @@ import { type Address, formatAddress } from '../wire/address.ts';
 import { type Mac, vtepMac } from '../wire/mac.ts';
 import { formatPrefix, type Prefix } from '../wire/prefix.ts';
 import type { Path } from './path.ts';
-import { keyOf, type RouteTable } from './route-table.ts';
+import { keyOf, type PrefixKey, type RouteTable } from './route-table.ts';
 
 export type Encap = 'vxlan' | 'ipip' | 'direct';
 
@@ -56,7 +56,7 @@ export function encapOverhead(encap: Encap, family: 4 | 6): number {
 export function staticRoutes(
   table: RouteTable,
 ): (routes: readonly StaticRoute[], surroundings: Surroundings) => void {
-  let current: ReadonlyMap<string, RouteToPaths> = new Map();
+  let current: ReadonlyMap<PrefixKey, RouteToPaths> = new Map();
   return (routes, surroundings) => {
     const wanted = groupByPrefix(routes, surroundings);
     const gone = [...current].filter(([key]) => !wanted.has(key));
@@ -74,13 +74,13 @@ interface RouteToPaths {
 function groupByPrefix(
   routes: readonly StaticRoute[],
   surroundings: Surroundings,
-): ReadonlyMap<string, RouteToPaths> {
-  const groups = new Map<string, StaticRoute[]>();
+): ReadonlyMap<PrefixKey, RouteToPaths> {
+  const groups = new Map<PrefixKey, StaticRoute[]>();
   for (const route of routes) {
     const key = keyOf(route.to);
     groups.set(key, [...(groups.get(key) ?? []), route]);
   }
-  const wanted = new Map<string, RouteToPaths>();
+  const wanted = new Map<PrefixKey, RouteToPaths>();
   for (const [key, group] of groups) {
     const prefix = group[0].to;
     wanted.set(key, { prefix, paths: pathsOf(prefix, group, surroundings) });

@@ -5,13 +5,14 @@
 import type { Prefix } from '../../wire/prefix.ts';
 import { isLinkLocal } from '../rib/hops.ts';
 import type { RibRoute } from '../rib/route.ts';
+import { keyOf, type PrefixKey } from '../route-table.ts';
 import type { BgpPath, RouteChange } from './bgp.ts';
 
 /** Prefixes a batch: some milliseconds of the node's time. */
 const BATCH = 512;
 
 export class Changes {
-  readonly #pending = new Map<number | string, RouteChange>();
+  readonly #pending = new Map<PrefixKey, RouteChange>();
   readonly #deliver: (batch: readonly RouteChange[]) => Promise<void> | void;
   readonly #interfaceOf: (peer: string) => string | undefined;
   /** Paths of the routes that came last: most prefixes share them. */
@@ -78,6 +79,3 @@ export class Changes {
     return path;
   }
 }
-
-const keyOf = ({ address, length }: Prefix): number | string =>
-  address.family === 4 ? address.words[0] * 64 + length : `${address.words.join('.')}/${length}`;

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Path } from '../../routing/path.ts';
-import { type Candidate, keyOf, type RouteSource, RouteTable } from '../../routing/route-table.ts';
+import {
+  type Candidate,
+  keyOf,
+  type PrefixKey,
+  type RouteSource,
+  RouteTable,
+} from '../../routing/route-table.ts';
 import { parseAddress } from '../../wire/address.ts';
 import { formatPrefix, parsePrefix, prefixContains } from '../../wire/prefix.ts';
 
@@ -89,13 +95,13 @@ describe('RouteTable', () => {
     const order: RouteSource[] = ['local', 'host', 'static', 'bgp'];
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 0, max: 15 }), (steps, bits) => {
-        const told = new Map<string, number>();
+        const told = new Map<PrefixKey, number>();
         const table = new RouteTable((changed, best) => {
           const path = best?.paths[0];
           if (path?.kind === 'port') told.set(keyOf(changed), path.port);
           else told.delete(keyOf(changed));
         });
-        const plain = new Map<string, Map<RouteSource, number>>();
+        const plain = new Map<PrefixKey, Map<RouteSource, number>>();
         const byKey = new Map(steps.map(([, p]) => [keyOf(p), p]));
         for (const [add, p, source, port] of steps) {
           const sourcesOf = plain.get(keyOf(p)) ?? new Map<RouteSource, number>();
@@ -108,7 +114,7 @@ describe('RouteTable', () => {
             sourcesOf.delete(source);
           }
         }
-        const best = (key: string) => {
+        const best = (key: PrefixKey) => {
           const source = order.find((name) => plain.get(key)?.has(name));
           return source && plain.get(key)?.get(source);
         };
