@@ -51,13 +51,16 @@ export class Changes {
 
   async #run(): Promise<void> {
     while (this.#pending.size > 0) {
-      const batch: RouteChange[] = [];
+      let batch: RouteChange[] = [];
+      // One iterator for many batches: another would pass all those again that are deleted. What is added comes last.
       for (const [key, change] of this.#pending) {
         batch.push(change);
         this.#pending.delete(key);
-        if (batch.length === BATCH) break;
+        if (batch.length < BATCH) continue;
+        await this.#deliver(batch);
+        batch = [];
       }
-      await this.#deliver(batch);
+      if (batch.length > 0) await this.#deliver(batch);
     }
     this.#busy = false;
     for (const resolve of this.#waiting.splice(0)) resolve();

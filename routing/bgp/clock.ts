@@ -7,15 +7,20 @@ export interface Clock {
   at(time: number, call: () => void): () => void;
 }
 
+/** A thread that comes late reads first what has arrived meanwhile: a peer is not silent because nobody listened. */
 export const realClock: Clock = {
   now: () => performance.now(),
   at(time, call) {
+    let immediate: NodeJS.Immediate | undefined;
+    const soon = (): void => {
+      immediate = setImmediate(call);
+    };
     const wait = time - performance.now();
-    if (wait <= 0) {
-      const immediate = setImmediate(call);
-      return () => clearImmediate(immediate);
-    }
-    const timer = setTimeout(call, Math.ceil(wait));
-    return () => clearTimeout(timer);
+    const timer = wait > 0 ? setTimeout(soon, Math.ceil(wait)) : undefined;
+    if (timer === undefined) soon();
+    return () => {
+      clearTimeout(timer);
+      clearImmediate(immediate);
+    };
   },
 };

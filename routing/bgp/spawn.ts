@@ -166,7 +166,8 @@ export class Remote implements Bgp {
   async #take(batch: Parameters<BgpEvents['onRoutes']>[0]): Promise<void> {
     if (this.#stopping) return;
     await this.#events.onRoutes(batch);
-    this.#thread.postMessage({ kind: 'taken' });
+    // The next batch comes at once, and messages of a port come before everything else that waits, such as commands.
+    setImmediate(() => this.#thread.postMessage({ kind: 'taken' }));
   }
 
   #settle(id: number): Waiting | undefined {

@@ -117,7 +117,12 @@ export class PeerSockets {
       if (this.#sockets.get(connection) === socket) this.#sockets.delete(connection);
     };
     socket.setNoDelay(true);
-    socket.on('data', (bytes) => this.#tell(connection, socket, { kind: 'data', connection, bytes }));
+    socket.on('data', (bytes) => {
+      this.#tell(connection, socket, { kind: 'data', connection, bytes });
+      // Else two megabytes could follow before timers, other sessions and the node have their turn.
+      socket.pause();
+      setImmediate(() => socket.resume());
+    });
     socket.on('error', ({ message }) => end(message));
     socket.on('end', () => end('the peer closed the connection'));
   }
