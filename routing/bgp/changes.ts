@@ -11,12 +11,17 @@ import type { BgpPath, RouteChange } from './bgp.ts';
 /** Prefixes a batch: some milliseconds of the node's time. */
 const BATCH = 512;
 
+const NONE: readonly BgpPath[] = [];
+
 export class Changes {
-  readonly #pending = new Map<PrefixKey, RouteChange>();
+  /** By prefix length and address, whose signed word is a quick key; of IPv6 by text. */
+  readonly #pending4 = Array.from({ length: 33 }, () => new Map<number, readonly BgpPath[]>());
+  readonly #pending6 = new Map<PrefixKey, RouteChange>();
+  #count = 0;
   readonly #deliver: (batch: readonly RouteChange[]) => Promise<void> | void;
   readonly #interfaceOf: (peer: string) => string | undefined;
-  /** Paths of the routes that came last: most prefixes share them. */
-  readonly #paths = new WeakMap<object, BgpPath>();
+  /** Of routes that are alone, the path as a list: most prefixes share them. */
+  readonly #alone = new WeakMap<object, readonly BgpPath[]>();
   #busy = false;
   #waiting: (() => void)[] = [];
 
@@ -31,16 +36,24 @@ export class Changes {
 
   /** @param routes that are best now; those made on this node are no news to it */
   add(prefix: Prefix, routes: readonly RibRoute[]): void {
-    const paths = routes.flatMap((route) =>
-      route.peer === undefined ? [] : this.#pathOf(route, route.peer),
-    );
-    this.#pending.set(keyOf(prefix), { prefix, paths });
+    const paths = this.#pathsOf(routes);
+    const { address, length } = prefix;
+    if (address.family === 4) {
+      const pending = this.#pending4[length];
+      const before = pending.size;
+      pending.set(address.words[0] | 0, paths);
+      this.#count += pending.size - before;
+    } else {
+      const before = this.#pending6.size;
+      this.#pending6.set(keyOf(prefix), { prefix, paths });
+      this.#count += this.#pending6.size - before;
+    }
     if (!this.#busy) this.#start();
   }
 
   /** When all that was added so far has been taken. */
   settled(): Promise<void> {
-    if (!this.#busy && this.#pending.size === 0) return Promise.resolve();
+    if (!this.#busy && this.#count === 0) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -50,12 +63,10 @@ export class Changes {
   }
 
   async #run(): Promise<void> {
-    while (this.#pending.size > 0) {
+    while (this.#count > 0) {
       let batch: RouteChange[] = [];
-      // One iterator for many batches: another would pass all those again that are deleted. What is added comes last.
-      for (const [key, change] of this.#pending) {
+      for (const change of this.#take()) {
         batch.push(change);
-        this.#pending.delete(key);
         if (batch.length < BATCH) continue;
         await this.#deliver(batch);
         batch = [];
@@ -66,19 +77,45 @@ export class Changes {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
+  /**
+   * All that is pending. One iterator of a map for many batches: another would pass all those again that are deleted; what is
+   * added meanwhile comes behind, or the next time.
+   */
+  *#take(): Generator<RouteChange> {
+    for (const [length, pending] of this.#pending4.entries()) {
+      for (const [word, paths] of pending) {
+        pending.delete(word);
+        this.#count--;
+        yield { prefix: { address: { family: 4, words: [word >>> 0] }, length }, paths };
+      }
+    }
+    for (const [key, change] of this.#pending6) {
+      this.#pending6.delete(key);
+      this.#count--;
+      yield change;
+    }
+  }
+
+  #pathsOf(routes: readonly RibRoute[]): readonly BgpPath[] {
+    const [only] = routes;
+    if (routes.length > 1) return routes.flatMap((route) => this.#pathsOf([route]));
+    if (only?.peer === undefined) return NONE;
+    const known = this.#alone.get(only.attributes);
+    if (known !== undefined && known[0].peer === only.peer) return known;
+    const paths = [this.#pathOf(only, only.peer)];
+    this.#alone.set(only.attributes, paths);
+    return paths;
+  }
+
   #pathOf({ attributes, source }: RibRoute, peer: string): BgpPath {
-    const known = this.#paths.get(attributes);
-    if (known?.peer === peer) return known;
     const { nextHop, tunnels } = attributes;
     const on = isLinkLocal(nextHop) ? this.#interfaceOf(peer) : undefined;
-    const path: BgpPath = {
+    return {
       peer,
       source: source === 'internal' ? 'internal' : 'external',
       nextHop,
       ...(on !== undefined && { interface: on }),
       ...(tunnels !== undefined && { tunnels }),
     };
-    this.#paths.set(attributes, path);
-    return path;
   }
 }

@@ -10,11 +10,11 @@ import type {
   OriginatedRoute,
   PeerView,
   ResolvedNextHop,
-  RouteChange,
   RouteQuery,
   RouteView,
   StartOptions,
 } from './bgp.ts';
+import type { PackedChanges } from './packed-changes.ts';
 import type { BgpSettings } from './settings.ts';
 
 /** With which a thread begins. */
@@ -65,7 +65,7 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly id: number; readonly message: string }
-  | { readonly kind: 'routes'; readonly batch: readonly RouteChange[] }
+  | { readonly kind: 'routes'; readonly batch: PackedChanges }
   /** Undefined: there are no more. */
   | { readonly kind: 'page'; readonly id: number; readonly routes: readonly RouteView[] | undefined }
   | { readonly kind: 'chunk'; readonly id: number; readonly bytes: Uint8Array | undefined }
