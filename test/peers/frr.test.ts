@@ -1,15 +1,4 @@
-import { Frr } from './frr.ts';
+import { PEERS } from './columns.ts';
 import { testPeer } from './test-peer.ts';
 
-testPeer({
-  name: 'FRR',
-  make: (place) => new Frr(place),
-  lacks: { twoOctet: 'always offers the capability' },
-  traits: {
-    mergesAs4Path: false,
-    asksAgain: true,
-    answers: true,
-    knowsOwnIpv6: true,
-    words: { shutdown: /administrative shutdown/i, sendsText: true },
-  },
-});
+testPeer(PEERS.frr);

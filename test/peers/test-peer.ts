@@ -1,18 +1,10 @@
 /** A column of the matrix as tests. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CELLS, type Cell, type Feature } from './cells.ts';
-import type { Daemon, Place } from './daemon.ts';
+import type { Peer } from './columns.ts';
 import { KEEPALIVE, NOTIFICATION, OPEN, ROUTE_REFRESH, readMessages, UPDATE } from './messages.ts';
 import { Network } from './network.ts';
-import { Scenario, type Traits } from './scenario.ts';
-
-export interface Peer {
-  readonly name: string;
-  make(place: Place): Daemon;
-  /** What it does not have, and what shows that. */
-  readonly lacks: Partial<Record<Feature, string>>;
-  readonly traits: Traits;
-}
+import { Scenario } from './scenario.ts';
 
 export const testPeer = ({ name, make, lacks, traits }: Peer): void => {
   describe(`Weft and ${name}`, () => {
