@@ -41,7 +41,7 @@ import {
   take,
 } from './ipam/allocator.ts';
 import { hostAddress, isAssigned } from './ipam/pool.ts';
-import { enterable, isUsed, openPodNamespace } from './namespace.ts';
+import { enterable, holdNamespace, isUsed, openPodNamespace } from './namespace.ts';
 import { PortForwards } from './port-forwards.ts';
 import type { PortMapping } from './port-mappings.ts';
 import type { AttachmentStore, StoredRest } from './store.ts';
@@ -334,7 +334,8 @@ export class Attachments {
     const { attachment, port } = live;
     if (port !== undefined) await this.#withdraw(attachment, port);
     live.port = undefined;
-    if (enterable(attachment)) removeInterface(attachment.netns, attachment.ifname);
+    const pod = holdNamespace(attachment);
+    if (pod !== undefined) whileOpen(pod, () => removeInterface(pod, name.ifname));
     await this.#forget(attachment);
     this.#options.log.info({ id: name.id, ifname: name.ifname }, 'pod detached');
   }
@@ -349,10 +350,12 @@ export class Attachments {
     await this.#options.store.put({ ...attachment, phase: 'removing' });
     this.#live.delete(attachmentKey(name));
     await this.#portForwards.close(name);
+    // Who is told so unmounts it next.
+    const pod = holdNamespace(attachment);
     settled();
     const left = this.#attempt(
       async () => {
-        await this.#remove(attachment, port);
+        await this.#remove(pod, ifname, port);
         await this.#options.store.remove(attachment, this.#rests(ips));
         this.#release(ips);
         this.#options.log.info({ id, ifname }, 'pod detached');
@@ -369,12 +372,15 @@ export class Attachments {
    * Deletes port and interface in the background, one at a time: the kernel does no two at once, and those that wait for it
    * would hold up others in Node's threads, such as the journal.
    */
-  #remove(attachment: Attachment, port: number | undefined): Promise<void> {
-    const { netns, ifname } = attachment;
+  #remove(pod: number | undefined, ifname: string, port: number | undefined): Promise<void> {
     const done = this.#removal.then(async () => {
-      await setImmediate(); // Who waits is told first.
-      if (port !== undefined) await this.#options.ports.removePort(port);
-      if (enterable(attachment)) await removeInterfaceInBackground(netns, ifname);
+      try {
+        await setImmediate(); // Who waits is told first.
+        if (port !== undefined) await this.#options.ports.removePort(port);
+        if (pod !== undefined) await removeInterfaceInBackground(pod, ifname);
+      } finally {
+        if (pod !== undefined) closeSync(pod);
+      }
     });
     this.#removal = done.catch(() => {});
     return done;
@@ -393,16 +399,19 @@ export class Attachments {
     const { id, ifname, netns } = attachment;
     if (attachment.bootId !== this.#options.bootId)
       return this.#free(attachment, 'the machine was booted since');
-    if (!enterable(attachment)) return this.#free(attachment, 'its network namespace is gone');
-    if (attachment.phase !== 'ready') {
-      removeInterface(netns, ifname);
-      const doing = attachment.phase === 'creating' ? 'attached' : 'detached';
-      return this.#free(attachment, `it was being ${doing} when the daemon ended`);
-    }
-    if (findInterface(netns, ifname)?.kind !== 'tun') return this.#free(attachment, 'its interface is gone');
+    const pod = holdNamespace(attachment);
+    if (pod === undefined) return this.#free(attachment, 'its network namespace is gone');
     let port: number | undefined;
     try {
-      port = this.#addPort(attachment, adoptInterface(netns, this.#spec(attachment)));
+      if (attachment.phase !== 'ready') {
+        removeInterface(pod, ifname);
+        const doing = attachment.phase === 'creating' ? 'attached' : 'detached';
+        return await this.#free(attachment, `it was being ${doing} when the daemon ended`);
+      }
+      if (findInterface(pod, ifname)?.kind !== 'tun') {
+        return await this.#free(attachment, 'its interface is gone');
+      }
+      port = this.#addPort(attachment, adoptInterface(pod, this.#spec(attachment)));
       await this.#addRoutes(attachment, port);
       this.#live.set(attachmentKey(attachment), { attachment, port });
       this.#options.log.info({ id, ifname, netns, port }, 'pod taken over');
@@ -410,6 +419,8 @@ export class Attachments {
       // The pod is there, and so is its lease: the next round tries again.
       if (port !== undefined) await this.#withdraw(attachment, port);
       this.#options.log.error({ id, ifname, netns, err: error }, 'a pod could not be taken over');
+    } finally {
+      closeSync(pod);
     }
   }
 
@@ -530,6 +541,14 @@ export class Attachments {
       if (this.#turns.get(key) === settled) this.#turns.delete(key);
     });
     return done;
+  }
+}
+
+function whileOpen(fd: number, fn: () => void): void {
+  try {
+    fn();
+  } finally {
+    closeSync(fd);
   }
 }
 

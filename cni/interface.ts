@@ -82,7 +82,7 @@ export function createInterface(namespace: number, spec: InterfaceSpec): number[
 }
 
 /** Opens the queues of an interface made earlier, whatever their number was then, and repairs what is missing of it. */
-export function adoptInterface(namespace: string, spec: InterfaceSpec): number[] {
+export function adoptInterface(namespace: number, spec: InterfaceSpec): number[] {
   return inNamespace(namespace, () => {
     const fds = openQueues(spec, 'existing');
     return orClose(fds, () => {
@@ -102,16 +102,16 @@ export function adoptInterface(namespace: string, spec: InterfaceSpec): number[]
   });
 }
 
-export function hasInterface(namespace: string | number, ifname: string): boolean {
+export function hasInterface(namespace: number, ifname: string): boolean {
   return inNamespace(namespace, () => libc.if_nametoindex(ifname) !== 0);
 }
 
-export function findInterface(namespace: string | number, ifname: string): Link | undefined {
+export function findInterface(namespace: number, ifname: string): Link | undefined {
   return inNamespace(namespace, () => withNetlink((netlink) => netlink.find(links.byName(ifname))));
 }
 
 /** Deletes the interface if it exists and is a TUN. */
-export function removeInterface(namespace: string | number, ifname: string): void {
+export function removeInterface(namespace: number, ifname: string): void {
   inNamespace(namespace, () =>
     withNetlink((netlink) => {
       const link = netlink.find(links.byName(ifname));
@@ -121,7 +121,7 @@ export function removeInterface(namespace: string | number, ifname: string): voi
 }
 
 /** The same without holding up this thread, for the kernel takes 25 ms, and as long for what comes before. */
-export async function removeInterfaceInBackground(namespace: string, ifname: string): Promise<void> {
+export async function removeInterfaceInBackground(namespace: number, ifname: string): Promise<void> {
   const netlink = openRtnetlink(namespace);
   try {
     const link = await netlink.findInBackground(links.byName(ifname));

@@ -7,7 +7,7 @@
  * waits for its readers), and an existing one can be taken over only inside.
  */
 import { closeSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { currentNamespaceId, type NamespaceId, namespaceId, openNamespace } from '../sys/netns.ts';
+import { currentNamespaceId, heldNamespaceId, type NamespaceId, openNamespace } from '../sys/netns.ts';
 import { AttachError, type Attachment } from './attachment.ts';
 
 type Where = Pick<Attachment, 'netns' | 'namespace'>;
@@ -27,7 +27,7 @@ export function openPodNamespace(path: string): { readonly fd: number; readonly 
     throw new AttachError('namespace', (error as Error).message, { cause: error });
   }
   try {
-    const id = namespaceId(`/proc/self/fd/${fd}`);
+    const id = heldNamespaceId(fd);
     const own = currentNamespaceId();
     if (id.inode !== own.inode || id.dev !== own.dev) return { fd, id };
   } catch (error) {
@@ -49,6 +49,23 @@ export function enterable({ netns, namespace }: Where): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * The namespace of then, whatever becomes of its path while it is worked on: close the descriptor. Undefined when the path
+ * leads there no longer.
+ */
+export function holdNamespace({ netns, namespace }: Where): number | undefined {
+  let fd: number;
+  try {
+    fd = openNamespace(netns);
+  } catch {
+    return undefined;
+  }
+  const { inode, dev } = heldNamespaceId(fd);
+  if (inode === namespace.inode && dev === namespace.dev) return fd;
+  closeSync(fd);
+  return undefined;
 }
 
 /**

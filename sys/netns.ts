@@ -44,7 +44,7 @@ export function openNamespace(path: string): number {
 export function namespaceId(path: string): NamespaceId {
   const fd = openNamespace(path);
   try {
-    return descriptorId(fd);
+    return heldNamespaceId(fd);
   } finally {
     libc.close(fd);
   }
@@ -55,7 +55,8 @@ export function currentNamespaceId(): NamespaceId {
   return namespaceId(THREAD_NAMESPACE);
 }
 
-function descriptorId(fd: number): NamespaceId {
+/** Of a descriptor that `openNamespace` has returned. */
+export function heldNamespaceId(fd: number): NamespaceId {
   const { dev, ino } = fstatSync(fd);
   return { dev, inode: ino };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -6,6 +6,8 @@ import { Attachments, type AttachmentsOptions } from '../../cni/attachments.ts';
 import { emptyState } from '../../cni/ipam/allocator.ts';
 import type { PortMapping } from '../../cni/port-mappings.ts';
 import { AttachmentStore } from '../../cni/store.ts';
+import { libc } from '../../sys/libc.ts';
+import { inNamespace, openNamespace } from '../../sys/netns.ts';
 import { formatAddress, parseAddress } from '../../wire/address.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
 import { FakeEngine } from '../support/fake-engine.ts';
@@ -394,6 +396,26 @@ describe('detach', () => {
     namespace.delete();
     await attachments.detach({ id: 'a', ifname: 'eth0' });
     expect(store.all()).toEqual([]);
+  });
+});
+
+describe('dismiss', () => {
+  it('removes the interface also from a namespace whose path goes as soon as the runtime is told', async () => {
+    const { attachments, store, ipam, engine, log } = daemon();
+    const namespace = pod();
+    const holder = openNamespace(namespace.path);
+    const name = { id: 'a', ifname: 'eth0' };
+    await attachments.attach({ ...name, netns: namespace.path });
+    await attachments.dismiss(name);
+    namespace.delete();
+    await until(() => !attachments.isBusy(), 'the end of the interface');
+    const inside = inNamespace(holder, () => libc.if_nametoindex('eth0'));
+    closeSync(holder);
+    expect(inside).toBe(0);
+    expect(store.all()).toEqual([]);
+    expect(ipam.map(({ taken }) => taken.size)).toEqual([0, 0]);
+    expect(log.lines.filter(({ level }) => level !== 'info')).toEqual([]);
+    await engine.stop();
   });
 });
 

@@ -176,10 +176,10 @@ describe('pods of two nodes', () => {
     for (const pod of pods) await remove(pod);
     for (const site of sites) {
       expect(await attached(site)).toEqual([]);
-      expect(await site.node.client.post('ipam/check', { fix: false })).toEqual([]);
       // Runtimes have DEL executed twice, with and without a namespace: neither is a failure.
       const problems = jsonLines(site.node.log).filter(({ level }) => Number(level) >= 40);
       expect(problems).toEqual([]);
+      expect(await site.node.client.post('ipam/check', { fix: false })).toEqual([]);
     }
   });
 });
