@@ -59,6 +59,29 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     const source = sources.find(({ family }) => family === prefix.address.family);
     return kernelRoute(prefix, path, { hostPort, source, group });
   };
+  /** Routes with the same path are alike but for their destination. */
+  const alike = new WeakMap<KernelPath, Map<string, Request>>();
+  const requestFor = (verb: Verb, entry: Wanted): Request => {
+    const { prefix, path, group } = entry;
+    const make = () => VERBS[verb](routeOf(entry));
+    if (group !== undefined || prefix.length === 0) return make();
+    let ofPath = alike.get(path);
+    if (ofPath === undefined) {
+      ofPath = new Map();
+      alike.set(path, ofPath);
+    }
+    const key = `${verb}${prefix.address.family}`;
+    const known = ofPath.get(key);
+    if (known !== undefined) {
+      return routes.withDestination(known, {
+        address: addressToBytes(prefix.address),
+        length: prefix.length,
+      });
+    }
+    const first = make();
+    ofPath.set(key, first);
+    return first;
+  };
   /** What an earlier daemon left and nobody has asked for yet, by prefix and metric. */
   const stale = new Map<string, Route>();
   for (const route of listOwn(netlink)) stale.set(placeOf(route), route);
@@ -110,11 +133,11 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     const entry: Wanted = { prefix, path, group, isInstalled: true };
     wanted.set(key, entry);
     if (before?.isInstalled && before.group === group && samePath(before.path, path)) return;
-    const route = routeOf(entry);
     const staysAtPlace = before !== undefined && before.path.learned === path.learned;
     // Replacing is for our own only: where there is none of ours, another's of the same prefix is to stay.
-    const ours = (before?.isInstalled && staysAtPlace) || (stale.size > 0 && stale.delete(placeOf(route)));
-    ask(ours ? routes.replace(route) : routes.add(route), (error) => {
+    const ours =
+      (before?.isInstalled && staysAtPlace) || (stale.size > 0 && stale.delete(placeOf(routeOf(entry))));
+    ask(requestFor(ours ? 'replace' : 'add', entry), (error) => {
       if (!error) return;
       entry.isInstalled = false;
       log.warn(
@@ -122,7 +145,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
         "a route of the fabric is not in the node's table: the node itself may not reach it",
       );
     });
-    if (before && !staysAtPlace) ask(removal(routeOf(before)), complain);
+    if (before && !staysAtPlace) ask(requestFor('remove', before), complain);
     for (const request of unused) ask(request, () => {});
   };
 
@@ -132,7 +155,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     ask: (request: Request, then: (error: SysError | undefined) => void) => void,
   ): void => {
     wanted.delete(key);
-    ask(removal(routeOf(before)), complain);
+    ask(requestFor('remove', before), complain);
     if (before.group === undefined) return;
     for (const request of nextHops.release(before.group)) ask(request, () => {});
   };
@@ -283,6 +306,9 @@ function kernelRoute(prefix: Prefix, path: KernelPath, { hostPort, source, group
   const { weight, ...only } = hops[0];
   return { ...common, ...only };
 }
+
+const VERBS = { add: routes.add, replace: routes.replace, remove: removal } as const;
+type Verb = keyof typeof VERBS;
 
 function removal({ destination, index, priority }: Route): Request {
   return routes.remove({

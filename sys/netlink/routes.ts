@@ -109,6 +109,32 @@ export function getRoute(destination: Uint8Array, question: RouteQuestion = {}):
   };
 }
 
+/** Where `request` puts the destination's address: in the attribute behind the header. */
+const DESTINATION = RTMSG_SIZE + 4;
+
+/**
+ * The same request for another destination of its family, for many routes that are alike but for that.
+ *
+ * @throws RangeError for a destination that all are in: it has no address in a request
+ */
+export function withDestination(request: Request, { address, length }: Route['destination']): Request {
+  if (request.payload[1] === 0 || length === 0) throw new RangeError('a default route is like no other');
+  const payload = request.payload.slice();
+  payload[1] = length;
+  payload.set(address, DESTINATION);
+  const { type, flags, remedies } = request;
+  return {
+    type,
+    flags,
+    payload,
+    // Hardly ever read.
+    get doing() {
+      return `${request.doing.split(' ', 1)[0]} the route to ${prefixText({ address, length })}`;
+    },
+    ...(remedies && { remedies }),
+  };
+}
+
 function request(type: number, flags: number, route: Route, verb: string): Request {
   const { destination, table = RouteTable.main, gateway, hops, mtu } = route;
   const family = familyOf(destination.address);

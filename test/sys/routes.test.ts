@@ -203,6 +203,29 @@ test('a route that cannot be is refused with the reason', () => {
   rtnetlink.close();
 });
 
+test('routes that are alike but for their destination', () => {
+  const { rtnetlink, index } = open();
+  for (const { gateway, destinations } of [
+    { gateway: '10.1.0.2', destinations: [to('10.11.0.0', 16), to('10.12.0.0', 24), to('10.13.0.1', 32)] },
+    { gateway: 'fd01::2', destinations: [to('fd11::', 48), to('fd12::', 64), to('fd13::1', 128)] },
+  ]) {
+    const [destination, ...others] = destinations;
+    const first = routes.add({ destination, gateway: bytes(gateway), index, protocol: 99 });
+    const requests = [first, ...others.map((other) => routes.withDestination(first, other))];
+    rtnetlink.run(...requests);
+    const family = gateway.includes(':') ? 6 : 4;
+    const found = rtnetlink.list(routes.all({ family, protocol: 99 }));
+    expect(found).toMatchObject(
+      destinations.map((one) => ({ destination: one, gateway: bytes(gateway), index })),
+    );
+    const again = sysErrorOf(() => rtnetlink.run(requests[2]));
+    expect(again.code).toBe('EEXIST');
+    expect(again.message).toMatch(family === 4 ? /adding the route to 10\.13\.0\.1\/32/ : /to fd13::1\/128/);
+    expect(() => routes.withDestination(first, { ...destination, length: 0 })).toThrow(RangeError);
+  }
+  rtnetlink.close();
+});
+
 test('rules of both families', () => {
   const { namespace, rtnetlink } = open();
   const four = {
