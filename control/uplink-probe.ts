@@ -22,19 +22,20 @@ export interface ProbeOptions {
   readonly from: number;
   readonly to: number;
   readonly port: number;
-  readonly identification: number;
+  /** 32 bits that nobody else knows: pods can send to that address as well. */
+  readonly token: number;
 }
 
-export function probePacket({ mac, from, to, port, identification }: ProbeOptions): Uint8Array<ArrayBuffer> {
+export function probePacket({ mac, from, to, port, token }: ProbeOptions): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(cells.LENGTH + INNER);
   const view = new DataView(bytes.buffer);
   const ip = cells.LENGTH;
   const at = ip + ipv4.MIN_LENGTH;
   cells.prepare(view, 0, mac);
-  cells.writeOuter(view, 0, INNER, 0, identification, from, to, port, port);
+  cells.writeOuter(view, 0, INNER, 0, 0, from, to, port, port);
   vxlan.writeTemplate(view, cells.VXLAN, 4, { vni: 0, destination: mac, source: mac });
   ipv4.write(view, ip, INNER, 0, TTL, PROTOCOL_TCP, from, to);
-  tcp.write(view, at, DISCARD, DISCARD, 0, 0, tcp.MIN_LENGTH, tcp.Flag.ack, 0);
+  tcp.write(view, at, DISCARD, DISCARD, token, 0, tcp.MIN_LENGTH, tcp.Flag.ack, 0);
   const sum = ipv4.pseudoSum4(view, ip, PROTOCOL_TCP, INNER - ipv4.MIN_LENGTH);
   view.setUint16(at + tcp.CHECKSUM, foldChecksum(sum), true);
   cells.writeOffload(view, 0, vnet.Gso.tcpv4, HEADERS, SEGMENT, ipv4.MIN_LENGTH, tcp.CHECKSUM);

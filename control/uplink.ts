@@ -6,6 +6,7 @@
  *
  *   workers ▸ weft-up0 ▸ the kernel's firewall, routes ▸ underlay          probe ▸ weft-up0 ▸ … ▸ weft-up0 ▸ probe
  */
+import { randomInt } from 'node:crypto';
 import { readFileSync, readSync, writeSync } from 'node:fs';
 import type { Log } from '../cni/host.ts';
 import type { Uplink as EngineUplink } from '../engine/uplink-sender.ts';
@@ -82,7 +83,7 @@ export function openUplink(options: UplinkOptions): Uplink {
   try {
     return watch(openDevice(options), source, options);
   } catch (error) {
-    options.log.warn({ err: error }, 'there will be no uplink for large packets');
+    options.log.info({ err: error }, 'there will be no uplink for large packets');
     return none((error as Error).message);
   }
 }
@@ -119,20 +120,13 @@ function watch(device: Device, source: UnderlayAddress, options: UplinkOptions):
   const from = source.address.words[0];
   let state: OffloadState = { on: false };
   let next = 0;
-  let probes = 0;
   const look = async (): Promise<OffloadState> => {
     const current =
       underlay.addresses.find(({ address }) => addressEquals(address, source.address)) ?? source;
     const missing = missingFeature(current.interface);
     if (missing !== undefined) return { on: false, why: missing };
     const to = NOWHERE.words[0];
-    const packet = probePacket({
-      mac: device.mac,
-      from,
-      to,
-      port: options.port,
-      identification: ++probes & 0xffff,
-    });
+    const packet = probePacket({ mac: device.mac, from, to, port: options.port, token: randomInt(2 ** 32) });
     return (await comesBack(device.fd, packet)) ? { on: true } : { on: false, why: refusal(device.name) };
   };
   return {
