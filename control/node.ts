@@ -188,6 +188,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     attachments,
     cidrs,
     mtu: () => podMtu(config, underlay),
+    impairment: () => underlay.problem(),
     drainSpool: () => spool.drain(),
     log,
   });

@@ -29,11 +29,15 @@ export interface UnderlayAddress {
   readonly mtu: number;
   /** The subnet that the address is in. */
   readonly subnet: Prefix;
+  /** Whether that interface is switched on. */
+  readonly up: boolean;
 }
 
 export interface Underlay {
   /** As configured, in that order; of one that the node has lost meanwhile, what was last known. */
   readonly addresses: readonly UnderlayAddress[];
+  /** Why other nodes may be out of reach: an address that the node has lost, an interface that is down. */
+  problem(): string | undefined;
   /** Whether the address is inside the subnet of one of them. */
   onLink(address: Address): boolean;
   /** Largest IP packet that gets to the address, bytes: of the kernel's route where it says, else of the interface. */
@@ -66,10 +70,16 @@ export function openUnderlay({ addresses: configured, hostInterface }: UnderlayO
     try {
       const wanted = configured === 'auto' ? [defaultAddress(netlink)] : configured;
       let current = findAll(wanted, listAddresses(netlink));
+      let lost: UnderlayAddress | undefined;
       const mtus = new Map<string, number>();
       return {
         get addresses() {
           return current;
+        },
+        problem() {
+          if (lost) return `${formatAddress(lost.address)} is no longer an address of this node`;
+          const down = current.find(({ up }) => !up);
+          return down && `the interface ${down.interface} of ${formatAddress(down.address)} is down`;
         },
         onLink: (address) => current.some(({ subnet }) => prefixContains(subnet, address)),
         mtu(via) {
@@ -84,6 +94,7 @@ export function openUnderlay({ addresses: configured, hostInterface }: UnderlayO
           if (news.length === 0) return undefined;
           mtus.clear();
           const found = listAddresses(netlink);
+          lost = current.find(({ address }) => !find(address, found));
           current = current.map((known) => find(known.address, found) ?? known);
           return news.every(({ subject }) => subject === 'route') ? 'routes' : 'links';
         },
@@ -113,6 +124,7 @@ function listAddresses(netlink: Rtnetlink): UnderlayAddress[] {
         address,
         interface: link.name,
         mtu: link.mtu,
+        up: link.up,
         subnet: { address: maskAddress(address, prefixLength), length: prefixLength },
       },
     ];

@@ -13,6 +13,8 @@ export const CniCode = {
   tryAgainLater: 11,
   /** STATUS: cannot serve ADD. */
   unavailable: 50,
+  /** STATUS: cannot serve ADD, and pods that are there may not reach all they should. */
+  limited: 51,
   failed: 100,
   /** ADD of what is attached already. */
   attached: 101,

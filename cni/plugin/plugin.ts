@@ -31,6 +31,8 @@ export interface PluginOptions {
   readonly cidrs: readonly Prefix[];
   /** MTU of new pods, bytes. */
   mtu(): number;
+  /** What keeps pods from reaching those of other nodes. */
+  impairment(): string | undefined;
   /** Carries out what runtimes wanted deleted while no daemon answered. */
   drainSpool(): Promise<void>;
   readonly log: Log;
@@ -98,7 +100,7 @@ export class Plugin {
         await this.#collect(request, () => delegate('GC').catch(unlessUnknownVerb));
         return undefined;
       default:
-        if (config.ipam === undefined) this.#status(request);
+        this.#status(request);
         await delegate('STATUS').catch(unlessUnknownVerb);
         return undefined;
     }
@@ -264,6 +266,9 @@ export class Plugin {
   }
 
   #status(request: Request): void {
+    const impairment = this.#options.impairment();
+    if (impairment !== undefined) throw new CniError(CniCode.limited, impairment);
+    if (request.config.ipam !== undefined) return; // It is asked itself.
     const refusal = this.#options.attachments.refusal(this.#ranges(request));
     if (refusal !== undefined) throw new CniError(CniCode.unavailable, refusal);
   }

@@ -127,4 +127,20 @@ describe('changed', () => {
     expect(underlay.changed()).toBe('links');
     expect(shown(underlay)).toHaveLength(2);
   });
+
+  it('says what has become of an address, until it is back', () => {
+    const underlay = open({ addresses: both.slice(0, 1) });
+    const problemAfter = (command: string) => {
+      ip(command);
+      expect(underlay.changed()).toBe('links');
+      return underlay.problem();
+    };
+    expect(underlay.problem()).toBeUndefined();
+    expect(problemAfter('link set u0 down')).toBe('the interface u0 of 192.168.77.1 is down');
+    expect(problemAfter('link set u0 up')).toBeUndefined();
+    expect(problemAfter('addr del 192.168.77.1/24 dev u0')).toBe(
+      '192.168.77.1 is no longer an address of this node',
+    );
+    expect(problemAfter('addr add 192.168.77.1/24 dev u0')).toBeUndefined();
+  });
 });

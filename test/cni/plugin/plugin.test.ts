@@ -60,14 +60,19 @@ function makeNode(cidrs: string[]) {
     gsoLimits: () => ({ maxSegments: 44, maxSize: 65536 }),
   });
   let drained = 0;
+  let impairment: string | undefined;
   const plugin = new Plugin({
     attachments,
     cidrs: cidrs.map(parsePrefix),
     mtu: () => 1450,
+    impairment: () => impairment,
     drainSpool: async () => void drained++,
     log,
   });
-  return { engine, forwards, store, attachments, plugin, drained: () => drained };
+  const impair = (reason?: string) => {
+    impairment = reason;
+  };
+  return { engine, forwards, store, attachments, plugin, impair, drained: () => drained };
 }
 
 function pod(): TestNamespace {
@@ -408,6 +413,18 @@ describe('CHECK', () => {
     expect(await call('CHECK', { id: 'no', netns: namespace.path, config: { prevResult: result } })).toEqual(
       refused(3, /no has no attachment/),
     );
+  });
+});
+
+describe('STATUS', () => {
+  it('says whether pods of other nodes are in reach, whoever gives the addresses', async () => {
+    const ipam = { ipam: { type: 'test-ipam' } };
+    node.impair('the interface u0 of 192.168.77.1 is down');
+    for (const config of [{}, ipam]) {
+      expect(await call('STATUS', { config })).toEqual(refused(51, /^the interface u0 .* is down$/));
+    }
+    node.impair();
+    expect(await call('STATUS')).toEqual(nothing);
   });
 });
 
