@@ -67,6 +67,7 @@ export async function openApi(
   plain('ipam', () => service.ipam());
   plain('drops', () => service.drops());
   plain('bgp', () => service.bgp());
+  plain('bgp/bmp', () => service.bgpStations());
   plain('routes/check', () => service.routesCheck());
   read('bgp/why', (query) => service.bgpWhy(readRequest(bgpWhyQuery, query).prefix));
   app.get('/v1/bgp/routes', ({ query }, reply) => {

@@ -20,6 +20,7 @@ export type ApiPath =
   | 'bgp'
   | 'bgp/routes'
   | 'bgp/why'
+  | 'bgp/bmp'
   | 'bgp/record'
   | 'bgp/dump'
   | 'bgp/clear'

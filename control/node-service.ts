@@ -87,6 +87,7 @@ export function createNodeService(parts: NodeParts): NodeService {
     },
     routesCheck: async () => checkRoutes(table, engine, parts.kernel),
     bgp: () => bgp.peers(),
+    bgpStations: () => bgp.stations(),
     bgpRoutes: (query) => bgp.routes(query),
     bgpWhy: (prefix) => bgp.why(prefix),
     bgpRecord: (request) => bgp.record(request),

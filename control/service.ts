@@ -33,6 +33,8 @@ export interface NodeService {
   tunnels(): Promise<Tunnel[]>;
   /** BGP peers; none where BGP is not configured. */
   bgp(): Promise<BgpPeer[]>;
+  /** Monitoring stations. */
+  bgpStations(): Promise<BmpStation[]>;
   /** Some hundred at a time. */
   bgpRoutes(query: BgpRoutesQuery): AsyncIterable<readonly BgpRoute[]>;
   /** Rejects with WeftError 'not-found' without BGP, as the following do, and for a peer that there is not. */
@@ -263,6 +265,21 @@ export interface BgpPeer {
   readonly notes: readonly string[];
   /** Null: not watched, or there was no session to watch yet. */
   readonly bfd: BgpPeerBfd | null;
+}
+
+/** RFC 7854. */
+export interface BmpStation {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly connected: boolean;
+  /** For how long it is so. */
+  readonly uptimeSeconds: number;
+  readonly connections: number;
+  /** Sent, of all connections. */
+  readonly bytes: number;
+  /** In words; null: none so far. */
+  readonly lastError: string | null;
 }
 
 /** RFC 5880. */

@@ -5,6 +5,7 @@
  *   speaker ▸ learned routes ▸ route table ▸ engine, kernel        configuration, pods ▸ announcements ▸ speaker
  *           ◂ next hops      ◂ kernel's table, links, learned routes
  */
+import { hostname } from 'node:os';
 import type { Log } from '../../cni/host.ts';
 import type { BfdView, StartBfd } from '../../routing/bfd/bfd.ts';
 import type { Bgp, BgpEvents, ResolvedNextHop, RouteChange } from '../../routing/bgp/bgp.ts';
@@ -18,6 +19,7 @@ import type { NodeConfig } from '../config/node-config.ts';
 import { surroundings } from '../fabric.ts';
 import { openKernelWays } from '../kernel-ways.ts';
 import type { Underlay } from '../underlay.ts';
+import { readVersion } from '../version.ts';
 import { announcements } from './announcements.ts';
 import { openBfdPeers } from './bfd-peers.ts';
 import { bgpSettings } from './settings.ts';
@@ -153,7 +155,8 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
   };
   const settings = () => {
     if (!config.bgp) throw new Error('BGP is not configured');
-    return bgpSettings(config.bgp, own());
+    const identity = { name: config.node.name ?? hostname(), description: `Weft ${readVersion()}` };
+    return bgpSettings(config.bgp, own(), identity);
   };
   const bgp = options.start({ settings: settings(), events, restarting: earlier !== undefined });
   let announced = '';

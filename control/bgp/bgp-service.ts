@@ -15,9 +15,10 @@ import type {
   BgpRoutesQuery,
   BgpSummary,
   BgpWhy,
+  BmpStation,
 } from '../service.ts';
 import { type BgpNode, type BgpNodeOptions, openBgpNode } from './bgp-node.ts';
-import { peerView, routeView, whyView } from './views.ts';
+import { peerView, routeView, stationView, whyView } from './views.ts';
 
 export interface BgpService {
   /** As the node starts: routes of before are in use, and the speaker runs. Resolves when peers have told theirs, or soon. */
@@ -32,6 +33,7 @@ export interface BgpService {
 
   summary(): Promise<BgpSummary>;
   peers(): Promise<BgpPeer[]>;
+  stations(): Promise<BmpStation[]>;
   routes(query: BgpRoutesQuery): AsyncIterable<readonly BgpRoute[]>;
   why(prefix: Prefix): Promise<BgpWhy>;
   record(request: BgpRecord): AsyncIterable<Uint8Array>;
@@ -104,6 +106,10 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
     async peers() {
       const views = (await running?.bgp.peers()) ?? [];
       return views.map((view) => peerView(view, config.bgp, running?.bfd(view.name)));
+    },
+    async stations() {
+      const views = (await running?.bgp.collectors()) ?? [];
+      return views.map((view) => stationView(view, Date.now()));
     },
     routes: (query) => routesOf(running, query),
     async why(prefix) {

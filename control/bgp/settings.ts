@@ -1,4 +1,5 @@
 /** The section `bgp` of the configuration as the speaker takes it: policies by name resolved, own addresses filled in. */
+import type { CollectorSettings } from '../../routing/bgp/bmp/collector.ts';
 import type { BgpSettings, PeerSettings } from '../../routing/bgp/settings.ts';
 import { ACCEPT_ALL, type Policy } from '../../routing/policy/policy.ts';
 import type { PeerOptions } from '../../routing/rib/peer.ts';
@@ -11,8 +12,15 @@ const CONNECT_RETRY = 5;
 /** Peers by one prefix. */
 const MOST_DYNAMIC = 256;
 
-/** @param underlay the node's underlay addresses, by which it is reached */
-export function bgpSettings(bgp: BgpConfig, underlay: readonly Address[]): BgpSettings {
+/**
+ * @param underlay the node's underlay addresses, by which it is reached
+ * @param identity as monitoring stations are to know it
+ */
+export function bgpSettings(
+  bgp: BgpConfig,
+  underlay: readonly Address[],
+  identity: CollectorSettings['identity'],
+): BgpSettings {
   return {
     asn: bgp.asn,
     routerId: routerIdOf(bgp, underlay),
@@ -21,6 +29,14 @@ export function bgpSettings(bgp: BgpConfig, underlay: readonly Address[]): BgpSe
     maxPaths: bgp.maxPaths,
     gracefulRestart: bgp.gracefulRestart,
     peers: bgp.peers.map((peer) => peerSettings(bgp, peer, underlay)),
+    collectors: bgp.bmp.map(({ name, address, port, routes, statistics }) => ({
+      name,
+      address,
+      port,
+      views: routes,
+      statisticsInterval: statistics,
+      identity,
+    })),
   };
 }
 

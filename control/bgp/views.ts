@@ -1,6 +1,7 @@
 /** BGP as `weft bgp` shows it: values of the speaker put into the words of the interface. Changes nothing. */
 import type { BfdView } from '../../routing/bfd/bfd.ts';
 import type { PeerView, RouteQuery, RouteView } from '../../routing/bgp/bgp.ts';
+import type { CollectorView } from '../../routing/bgp/bmp/collector.ts';
 import { formatAsPath } from '../../routing/bgp/codec/as-path.ts';
 import {
   type Community,
@@ -14,7 +15,21 @@ import { formatAddress } from '../../wire/address.ts';
 import { formatMac } from '../../wire/mac.ts';
 import { formatPrefix, type Prefix } from '../../wire/prefix.ts';
 import type { BgpConfig } from '../config/bgp-config.ts';
-import type { BgpAttributes, BgpPeer, BgpPeerBfd, BgpRoute, BgpTunnel, BgpWhy } from '../service.ts';
+import type {
+  BgpAttributes,
+  BgpPeer,
+  BgpPeerBfd,
+  BgpRoute,
+  BgpTunnel,
+  BgpWhy,
+  BmpStation,
+} from '../service.ts';
+
+/** @param now milliseconds since 1970 */
+export function stationView({ address, since, ...view }: CollectorView, now: number): BmpStation {
+  const uptimeSeconds = Math.max(0, Math.floor((now - since) / 1000));
+  return { ...view, address: formatAddress(address), uptimeSeconds };
+}
 
 export function peerView(view: PeerView, config: BgpConfig | undefined, bfd: BfdView | undefined): BgpPeer {
   const configured = config?.peers.find(({ name }) => name === view.name);

@@ -1,8 +1,8 @@
-/** `weft bgp`: the peers; routes, why, clear, refresh, shutdown, enable, dump, record, replay */
+/** `weft bgp`: the peers; routes, why, clear, refresh, shutdown, enable, bmp, dump, record, replay */
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatPrefix, type Prefix, parsePrefix } from '../../wire/prefix.ts';
 import { WeftError } from '../errors.ts';
-import type { BgpAttributes, BgpPeer, BgpRoute, BgpWhy } from '../service.ts';
+import type { BgpAttributes, BgpPeer, BgpRoute, BgpWhy, BmpStation } from '../service.ts';
 import { durationText, table } from '../text.ts';
 import { recordCommand, replayCommand } from './bgp-record.ts';
 import {
@@ -43,6 +43,7 @@ export function bgpCommand(): Command {
     .addCommand(refresh())
     .addCommand(shutdown())
     .addCommand(enable())
+    .addCommand(stations())
     .addCommand(dump())
     .addCommand(recordCommand())
     .addCommand(replayCommand());
@@ -87,6 +88,16 @@ function why(): Command {
       const query = { prefix: formatPrefix(range) };
       print(await connect(options).get<BgpWhy>('bgp/why', query), options, whyText);
     });
+}
+
+function stations(): Command {
+  return readingCommand(
+    'bmp',
+    'Lists the monitoring stations that are told what peers tell (RFC 7854).',
+  ).action(async (_: JsonOption, command: Command) => {
+    const options = command.optsWithGlobals<JsonOption>();
+    print(await connect(options).get<BmpStation[]>('bgp/bmp'), options, stationsText);
+  });
 }
 
 function clear(): Command {
@@ -167,6 +178,21 @@ function prefix(text: string): Prefix {
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message);
   }
+}
+
+function stationsText(stations: readonly BmpStation[]): string {
+  const header = ['NAME', 'ADDRESS', 'PORT', 'STATE', 'FOR', 'CONNECTIONS', 'BYTES', 'LAST ERROR'];
+  const rows = stations.map((one) => [
+    one.name,
+    one.address,
+    one.port,
+    one.connected ? 'connected' : 'not connected',
+    durationText(one.uptimeSeconds),
+    one.connections,
+    one.bytes,
+    one.lastError ?? '',
+  ]);
+  return table(header, rows);
 }
 
 function peersText(peers: readonly BgpPeer[]): string {

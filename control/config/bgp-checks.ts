@@ -14,6 +14,7 @@ export function bgpProblems({ bgp, node }: NodeConfig, isNoHost: (address: Addre
   const own = node.address === 'auto' ? [] : node.address;
   return [
     ...identifierProblems(bgp),
+    ...stationProblems(bgp, isNoHost),
     ...bgp.peers.flatMap((peer, i) => [
       ...endpointProblems(peer, i, own, isNoHost),
       ...uniqueProblems(bgp.peers.slice(0, i), peer, i),
@@ -30,6 +31,21 @@ function identifierProblems(bgp: BgpConfig): Problem[] {
     if (id === undefined || (id.family === 4 && id.words[0] !== 0)) return [];
     const message = 'expected an IPv4 address other than 0.0.0.0, such as 192.168.77.1';
     return [{ path: ['bgp', key], message }];
+  });
+}
+
+function stationProblems({ bmp }: BgpConfig, isNoHost: (address: Address) => boolean): Problem[] {
+  return bmp.flatMap(({ name, address }, i) => {
+    const problem = (key: string, message: string): Problem[] => [{ path: ['bgp', 'bmp', i, key], message }];
+    if (isNoHost(address)) {
+      return problem(
+        'address',
+        `${formatAddress(address)} is not the address of a host; give that of the station`,
+      );
+    }
+    return bmp.slice(0, i).some((other) => other.name === name)
+      ? problem('name', `'${name}' is the name of another station; choose a different one`)
+      : [];
   });
 }
 

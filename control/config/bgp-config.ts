@@ -35,6 +35,18 @@ export interface BgpConfig {
   /** By name. */
   readonly policies: Readonly<Record<string, readonly Term[]>>;
   readonly peers: readonly BgpPeerConfig[];
+  /** Monitoring stations that are told what peers tell (RFC 7854). */
+  readonly bmp: readonly BmpStationConfig[];
+}
+
+export interface BmpStationConfig {
+  readonly name: string;
+  readonly address: Address;
+  readonly port: number;
+  /** Before import policy, after it. */
+  readonly routes: readonly ('received' | 'accepted')[];
+  /** Seconds between reports of what is counted; 0: none. */
+  readonly statistics: number;
 }
 
 /** What is told to peers: a prefix, or the node's pod ranges as they are configured. */

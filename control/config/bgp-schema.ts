@@ -7,6 +7,7 @@ import type {
   BfdConfig,
   BgpConfig,
   BgpPeerConfig,
+  BmpStationConfig,
   MaxPrefixes,
   PeerEndpoint,
 } from './bgp-config.ts';
@@ -103,6 +104,16 @@ function nameOf({ address, interface: link, prefix }: PeerEndpoint): string {
   return (address && formatAddress(address)) ?? link ?? (prefix && formatPrefix(prefix)) ?? '';
 }
 
+const station: z.ZodType<BmpStationConfig> = section({
+  name: value(kind.name, undefined),
+  address: value(kind.address),
+  port: value(kind.port),
+  routes: list(value(kind.oneOf('received', 'accepted')), "'received' and 'accepted'")
+    .min(1, 'expected at least one; leave the key out to have both')
+    .default(['received', 'accepted']),
+  statistics: value(kind.integer(0, 86400), 60),
+}).transform((given) => ({ ...given, name: given.name ?? formatAddress(given.address) }));
+
 export const bgpSection: z.ZodType<BgpConfig> = section({
   asn: value(asn),
   routerId: value(kind.address, undefined),
@@ -123,4 +134,5 @@ export const bgpSection: z.ZodType<BgpConfig> = section({
   }),
   policies: policies.prefault({}),
   peers: list(peer, 'peers, each with address and asn').default([]),
+  bmp: list(station, 'stations, each with address and port').default([]),
 });

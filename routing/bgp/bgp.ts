@@ -6,6 +6,7 @@ import type { Address } from '../../wire/address.ts';
 import type { Prefix } from '../../wire/prefix.ts';
 import type { RibView } from '../rib/rib.ts';
 import type { Explanation, RouteAttributes, Staleness } from '../rib/route.ts';
+import type { CollectorView } from './bmp/collector.ts';
 import type { Attributes } from './codec/attributes.ts';
 import type { Family } from './codec/family.ts';
 import type { Tunnel } from './codec/tunnel.ts';
@@ -164,6 +165,8 @@ export interface Bgp {
   originate(routes: readonly OriginatedRoute[]): void;
   nextHops(resolved: readonly ResolvedNextHop[]): void;
   peers(): Promise<readonly PeerView[]>;
+  /** Monitoring stations (RFC 7854). */
+  collectors(): Promise<readonly CollectorView[]>;
   /** Some hundred routes at a time, so that a million of them do not stop the speaker. */
   routes(query: RouteQuery): AsyncIterable<readonly RouteView[]>;
   /** Pieces, some of them empty. Rejects what cannot be had; who stops reading ends it. */

@@ -64,6 +64,14 @@ export interface Ended {
   readonly by: 'notification' | 'hardReset' | 'disconnect' | 'collision';
 }
 
+/** Whole messages as they went over the wire, for who has to tell of them (RFC 7854). */
+export interface Pdus {
+  sentOpen?: Uint8Array;
+  receivedOpen?: Uint8Array;
+  sentNotification?: Uint8Array;
+  receivedNotification?: Uint8Array;
+}
+
 /** All that a connection is at a moment, as a value. */
 export interface ConnectionState {
   readonly origin: 'ours' | 'theirs';
@@ -75,6 +83,7 @@ export interface ConnectionState {
   readonly queued: number;
   readonly timers: readonly (readonly [Timer, number])[];
   readonly partial: Uint8Array;
+  readonly pdus?: Pdus;
 }
 
 export class Connection {
@@ -85,6 +94,8 @@ export class Connection {
   agreement: Agreement | undefined;
   /** Bytes handed over and not yet on their way. */
   queued = 0;
+  /** Of the connection that is there, or was last. */
+  pdus: Pdus = {};
   readonly #owner: Owner;
   readonly #timers = new Map<Timer, number>();
   #framing = new Framing(INITIAL_CODING.maxLength);
@@ -110,6 +121,7 @@ export class Connection {
     connection.state = from.state;
     connection.id = from.id;
     connection.queued = from.queued;
+    connection.pdus = { ...from.pdus };
     for (const [timer, at] of from.timers) connection.#timers.set(timer, at);
     connection.#framing = new Framing(INITIAL_CODING.maxLength, from.partial);
     if (from.agreement !== undefined && from.agreed) connection.agree(from.agreement);
@@ -128,6 +140,7 @@ export class Connection {
       queued,
       timers: [...this.#timers],
       partial: this.#framing.partial,
+      pdus: { ...this.pdus },
     };
   }
 
@@ -178,6 +191,8 @@ export class Connection {
     const encoded = messages.map((message) => {
       const bytes = encodeMessage(message, this.#sending);
       this.#owner.onMessageCounted(message.kind, 'sent', bytes.length);
+      if (message.kind === 'open') this.pdus.sentOpen = bytes;
+      else if (message.kind === 'notification') this.pdus.sentNotification = bytes;
       return bytes;
     });
     return this.#write(encoded.length === 1 ? encoded[0] : Buffer.concat(encoded));
@@ -205,6 +220,8 @@ export class Connection {
     }
     const received = decoded.value;
     this.#owner.onMessageCounted(received.kind, 'received', message.length);
+    if (received.kind === 'open') this.pdus.receivedOpen = message.slice();
+    else if (received.kind === 'notification') this.pdus.receivedNotification = message.slice();
     if (received.kind === 'open') {
       const first = this.state.name === 'openSent';
       const event = first ? this.#owner.onOpen(this, received, now) : received;
@@ -224,6 +241,7 @@ export class Connection {
       case 'connect':
         this.#reset();
         this.agreement = undefined;
+        this.pdus = {};
         this.id = this.#owner.connect();
         break;
       case 'close':

@@ -5,8 +5,10 @@ import { type Address, formatAddress } from '../../wire/address.ts';
 import type { RibPeer } from '../rib/peer.ts';
 import type { Rib } from '../rib/rib.ts';
 import type { BgpEvents, PeerView } from './bgp.ts';
+import type { PeerDown } from './bmp/encode.ts';
+import type { Monitored } from './bmp/station.ts';
 import type { Clock } from './clock.ts';
-import { Cease, ErrorCode, type SessionError, sessionError } from './codec/errors.ts';
+import { Cease, ErrorCode, NO_BYTES, type SessionError, sessionError } from './codec/errors.ts';
 import { afiOf, type Family, Safi } from './codec/family.ts';
 import { RefreshSubtype } from './codec/message.ts';
 import { endOfRibOf, type ReceivedUpdate } from './codec/update.ts';
@@ -27,6 +29,7 @@ export interface PeerContext {
   sockets(peer: Peer): Pick<SessionIo, 'connect' | 'write' | 'close'>;
   random(): number;
   onUp(peer: Peer): void;
+  onDown(peer: Peer, how: PeerDown): void;
   onEndOfRib(peer: Peer, family: Family): void;
   /** Something was done that others may have to send for, or wait for. */
   onHandled(peer: Peer): void;
@@ -120,6 +123,30 @@ export class Peer {
     this.#unwake();
   }
 
+  /** Undefined: there is no session. */
+  monitored(): Monitored | undefined {
+    const { rib } = this.#context;
+    const { name, session } = this;
+    const { agreement, ends, pdus } = session;
+    if (agreement === undefined || ends === undefined) return undefined;
+    const { local = 0, remote = 0 } = ends.ports ?? {};
+    return {
+      name,
+      address: ends.remote,
+      asn: agreement.asn,
+      routerId: agreement.routerId,
+      localAddress: ends.local,
+      localPort: local,
+      remotePort: remote,
+      sentOpen: pdus.sentOpen ?? NO_BYTES,
+      receivedOpen: pdus.receivedOpen ?? NO_BYTES,
+      coding: agreement.receiving,
+      follow: (views, options) => rib.follow(name, views, options),
+      unfollow: (feeds) => rib.unfollow(name, feeds),
+      statistics: () => ({ ...rib.counts(name), treatedAsWithdraw: session.counters.malformedUpdates }),
+    };
+  }
+
   view(): PeerView {
     const { rib, speaker } = this.#context;
     const counts = this.isUp ? rib.counts(this.name) : { received: 0, accepted: 0, advertised: 0 };
@@ -140,6 +167,7 @@ export class Peer {
         rib.peerDown(this.name, this.#context.clock.now(), retain);
         events.onPeer({ ...this.#event(), up: false, why });
         events.onLog('warn', { peer: this.name, why, kept: retain?.families ?? [] }, 'a BGP session ended');
+        this.#context.onDown(this, this.#endOf());
       },
       update: (received) => this.#update(received),
       refresh: (family, subtype) => {
@@ -213,6 +241,14 @@ export class Peer {
     const fields = { peer: this.name, attribute: type, why, updates: this.#unsaid };
     this.#context.events.onLog('warn', fields, 'a BGP UPDATE is not as it should be');
     this.#unsaid = 0;
+  }
+
+  /** Of the session that has just ended. */
+  #endOf(): PeerDown {
+    const { sentNotification, receivedNotification } = this.session.pdus;
+    if (sentNotification !== undefined) return { by: 'us', notification: sentNotification };
+    if (receivedNotification !== undefined) return { by: 'peer', notification: receivedNotification };
+    return { by: 'peer' };
   }
 
   #event(ends: Ends | undefined = this.session.ends) {

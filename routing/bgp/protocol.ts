@@ -14,6 +14,7 @@ import type {
   RouteView,
   StartOptions,
 } from './bgp.ts';
+import type { CollectorView } from './bmp/collector.ts';
 import type { PackedChanges } from './packed-changes.ts';
 import type { BgpSettings } from './settings.ts';
 
@@ -27,6 +28,7 @@ export interface ThreadSetup {
 export interface Calls {
   apply(settings: BgpSettings): void;
   peers(): readonly PeerView[];
+  collectors(): readonly CollectorView[];
   explain(prefix: Prefix): readonly Explanation[];
   clear(peer: string, how: 'hard' | 'in' | 'out'): void;
   shutdown(peer: string, text: string): void;

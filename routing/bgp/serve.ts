@@ -46,6 +46,7 @@ export function serve(port: Port, { settings, options }: ThreadSetup): void {
   const calls: Calls = {
     apply: (next) => speaker.apply(next),
     peers: () => speaker.peers(),
+    collectors: () => speaker.collectors(),
     explain: (prefix) => speaker.explain(prefix),
     clear: (peer, how) => speaker.clear(peer, how),
     shutdown: (peer, text) => speaker.shutdown(peer, text),

@@ -14,7 +14,7 @@ import { type Cease, ErrorCode, type SessionError, sessionError } from './codec/
 import { type Family, familyOf } from './codec/family.ts';
 import type { Message, Received } from './codec/message.ts';
 import type { ReceivedUpdate } from './codec/update.ts';
-import { Connection, type ConnectionState, type Ended, type Owner } from './connection.ts';
+import { Connection, type ConnectionState, type Ended, type Owner, type Pdus } from './connection.ts';
 import type { Event, Settings, StateName } from './fsm.ts';
 import { type Agreement, negotiate, openFor, type Speaker } from './negotiate.ts';
 import type { PeerSettings } from './settings.ts';
@@ -28,6 +28,8 @@ export interface Ends {
   /** The subnet shared with the peer, and own addresses on that link. */
   readonly link?: Prefix;
   readonly linkLocal?: Address;
+  /** Of TCP. */
+  readonly ports?: { readonly local: number; readonly remote: number };
   readonly addresses?: { readonly 4?: Address; readonly 6?: Address };
 }
 
@@ -133,6 +135,8 @@ export class Session {
   lastError: { readonly text: string; readonly at: number } | undefined;
   /** When the state became what it is. */
   since = 0;
+  /** Of the connection by which it is established, or was last. */
+  pdus: Pdus = {};
   readonly #speaker: Speaker;
   readonly #settings: PeerSettings;
   readonly #io: SessionIo;
@@ -400,6 +404,7 @@ export class Session {
     this.counters.sessions++;
     this.#upSince = now;
     this.#nextAdvertisement = now;
+    this.pdus = connection.pdus;
     this.#sink.up(connection.agreement as Agreement, this.#endsOf(connection) as Ends);
   }
 

@@ -8,6 +8,7 @@ import type { Prefix } from '../../wire/prefix.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { DecisionOptions } from '../rib/decision.ts';
 import type { LocalRole, PeerOptions } from '../rib/peer.ts';
+import type { CollectorSettings } from './bmp/collector.ts';
 import type { Family } from './codec/family.ts';
 
 export interface BgpSettings {
@@ -24,6 +25,8 @@ export interface BgpSettings {
   readonly gracefulRestart: RestartSettings;
   /** Names are theirs alone. */
   readonly peers: readonly PeerSettings[];
+  /** Monitoring stations (RFC 7854). */
+  readonly collectors?: readonly CollectorSettings[];
 }
 
 export interface RestartSettings {

@@ -65,6 +65,9 @@ export class Remote implements Bgp {
   peers() {
     return this.#call('peers', []);
   }
+  collectors() {
+    return this.#call('collectors', []);
+  }
   explain(...args: Parameters<Bgp['explain']>) {
     return this.#call('explain', args);
   }

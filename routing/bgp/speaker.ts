@@ -20,6 +20,8 @@ import type {
   RouteView,
   StartOptions,
 } from './bgp.ts';
+import { Collector, type CollectorView } from './bmp/collector.ts';
+import type { Monitored } from './bmp/station.ts';
 import { Changes } from './changes.ts';
 import { realClock } from './clock.ts';
 import { Cease } from './codec/errors.ts';
@@ -56,6 +58,7 @@ export class Speaker {
   #context: PeerContext;
   #selection: Selection | undefined;
   #listeners: Listener[] = [];
+  #collectors: Collector[] = [];
   #expiry: NodeJS.Timeout | undefined;
   #flush: NodeJS.Immediate | undefined;
   #newNextHops: Address[] = [];
@@ -85,6 +88,7 @@ export class Speaker {
     const names = awaited.map(({ name }) => name);
     this.#selection = new Selection(names, gracefulRestart.selectionDeferral, (why) => this.#select(why));
     for (const peer of peers) this.#add(peer);
+    this.#collect(this.#settings);
   }
 
   apply(settings: BgpSettings): void {
@@ -96,6 +100,7 @@ export class Speaker {
     if (isAnother) this.#becomeAnother(settings);
     else this.#applyPeers(settings);
     this.#setKeys();
+    this.#collect(settings);
   }
 
   originate(routes: readonly OriginatedRoute[]): void {
@@ -126,6 +131,10 @@ export class Speaker {
 
   peers(): PeerView[] {
     return [...this.#peers.values()].map((peer) => peer.view());
+  }
+
+  collectors(): CollectorView[] {
+    return this.#collectors.map((one) => one.view());
   }
 
   routes(query: RouteQuery): IterableIterator<RouteView | undefined> {
@@ -199,6 +208,7 @@ export class Speaker {
       peer.dispose();
     }
     this.#peers.clear();
+    for (const collector of this.#collectors.splice(0)) collector.close('the speaker stops');
     for (const listener of this.#listeners.splice(0)) listener.close();
     this.#discovery.close();
     clearTimeout(this.#expiry);
@@ -247,6 +257,9 @@ export class Speaker {
       sockets: (peer) => this.#socketsOf(peer),
       random: Math.random,
       onUp: (peer) => this.#onUp(peer),
+      onDown: (peer, how) => {
+        for (const collector of this.#collectors) collector.peerDown(peer.name, how);
+      },
       onEndOfRib: (peer, family) => this.#selection?.endOfRib(peer.name, family),
       onHandled: (peer) => {
         this.#forgetIfGone(peer);
@@ -329,6 +342,8 @@ export class Speaker {
   }
 
   #onUp(peer: Peer): void {
+    const monitored = peer.monitored();
+    if (monitored !== undefined) for (const collector of this.#collectors) collector.peerUp(monitored);
     const { restart } = peer.session.agreement ?? {};
     // RFC 4724 section 4.1: one that has itself come back just now waits for us.
     const telling =
@@ -457,6 +472,19 @@ export class Speaker {
       this.#listeners.push(new Listener(ANY4, port, onAccepted));
     }
     this.#setKeys();
+  }
+
+  /** Connections to stations whose settings did not change stay. */
+  #collect({ collectors = [] }: BgpSettings): void {
+    const before = this.#collectors;
+    const stays = (one: Collector): boolean => collectors.some((settings) => same(settings, one.settings));
+    for (const one of before) if (!stays(one)) one.close('it is not configured any more');
+    const monitored = (): Monitored[] => [...this.#peers.values()].flatMap((peer) => peer.monitored() ?? []);
+    this.#collectors = collectors.map(
+      (settings) =>
+        before.find((one) => same(settings, one.settings)) ??
+        new Collector(settings, monitored, (level, fields, text) => this.#events.onLog(level, fields, text)),
+    );
   }
 
   #setKeys(): void {

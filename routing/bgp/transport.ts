@@ -17,7 +17,7 @@ import { type Address, addressFromBytes, addressToBytes, formatAddress } from '.
 import type { Prefix } from '../../wire/prefix.ts';
 import { isLinkLocal } from '../rib/hops.ts';
 import { endsOf, interfaceOfScope, linkLocalOf, parseZoned } from './links.ts';
-import type { Input } from './session.ts';
+import type { Ends, Input } from './session.ts';
 
 /** RFC 4271 section 4 of its predecessors, and everybody since: internetwork control. */
 const CS6 = 0xc0;
@@ -63,7 +63,10 @@ export class PeerSockets {
       this.#follow(connection, socket);
       const zone = isLinkLocal(address) && target.interface !== undefined ? `%${target.interface}` : '';
       socket.connect({ host: formatAddress(address) + zone, port }, () => {
-        const ends = endsOf(parseZoned(socket.localAddress ?? ''), address, target.interface);
+        const ends = withPorts(
+          endsOf(parseZoned(socket.localAddress ?? ''), address, target.interface),
+          socket,
+        );
         this.#tell(connection, socket, { kind: 'connected', connection, ends });
         socket.resume();
       });
@@ -87,7 +90,7 @@ export class PeerSockets {
     const connection = this.#lastAccepted;
     this.#follow(connection, socket);
     const on = scope === 0 ? undefined : interfaceOfScope(scope);
-    const ends = endsOf(addressFromBytes(local), addressFromBytes(remote), on);
+    const ends = withPorts(endsOf(addressFromBytes(local), addressFromBytes(remote), on), socket);
     this.#tell(connection, socket, { kind: 'accepted', connection, ends });
     socket.resume();
   }
@@ -132,6 +135,11 @@ export class PeerSockets {
     if (this.#sockets.get(connection) === socket) this.#onInput(input);
   }
 }
+
+const withPorts = (ends: Ends, { localPort = 0, remotePort = 0 }: Socket): Ends => ({
+  ...ends,
+  ports: { local: localPort, remote: remotePort },
+});
 
 /** Node, from here on, with a descriptor that may not be connected yet: nothing is read before `resume`. */
 const take = (fd: number): Socket => {

@@ -46,6 +46,7 @@ export class AdjRibIn {
     table.unmark(route, NOT_FRESH);
     if (table.beforeId(route) === set.id && !wasLongLived) return true;
     table.setBefore(route, set);
+    state.tellFeeds(family, 'received', row, pathId);
     this.#renew(state, table, route, prefix);
     return true;
   }
@@ -60,6 +61,9 @@ export class AdjRibIn {
     const row = table.prefixOfRoute(route);
     const wasUsed = table.isMarked(route, Mark.used);
     const wasAccepted = table.afterId(route) !== 0;
+    const pathId = table.pathId.get(route);
+    state.tellFeeds(table.family, 'received', row, pathId);
+    if (wasAccepted) state.tellFeeds(table.family, 'accepted', row, pathId);
     table.remove(route);
     state.received[table.family]--;
     if (wasAccepted) {
@@ -161,6 +165,7 @@ export class AdjRibIn {
     const wasUsed = table.isMarked(route, Mark.used);
     if (after !== null) after.hop ??= this.#hops.retain(after.attributes.nextHop);
     table.setAfter(route, after ?? undefined);
+    state.tellFeeds(table.family, 'accepted', table.prefixOfRoute(route), table.pathId.get(route));
     state.accepted[table.family] += (after === null ? 0 : 1) - (known === 0 ? 0 : 1);
     this.#locRib.decide(table, table.prefixOfRoute(route), route, wasUsed);
   }

@@ -2,6 +2,7 @@
 import type { Family } from '../bgp/codec/family.ts';
 import { asksForPrefix } from '../policy/match.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { AdjRibInFeed, FeedView } from './adj-rib-in-feed.ts';
 import type { AdjRibOut } from './adj-rib-out.ts';
 import type { Account } from './attribute-sets.ts';
 import { Memo } from './memo.ts';
@@ -23,6 +24,8 @@ export class PeerState {
   peer: RibPeer;
   isUp = true;
   readonly outs: { 4?: AdjRibOut; 6?: AdjRibOut } = {};
+  /** Who follows its Adj-RIB-In, while its session is up. */
+  readonly feeds = { 4: new Set<AdjRibInFeed>(), 6: new Set<AdjRibInFeed>() };
   /** Routes in Adj-RIB-In, and of these the ones that policy let pass. */
   readonly received = { 4: 0, 6: 0 };
   readonly accepted = { 4: 0, 6: 0 };
@@ -48,6 +51,13 @@ export class PeerState {
     this.number = number;
     this.peer = peer;
     this.forget();
+  }
+
+  /** A route of its Adj-RIB-In is not what it was: call it while the prefix has its row. */
+  tellFeeds(family: Family, view: FeedView, row: number, pathId: number): void {
+    const feeds = this.feeds[family];
+    if (feeds.size === 0) return;
+    for (const feed of feeds) if (feed.view === view) feed.changed(row, pathId);
   }
 
   /** Something that import or export depend on has changed. */

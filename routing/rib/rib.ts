@@ -12,6 +12,7 @@ import type { Message } from '../bgp/codec/message.ts';
 import type { ReceivedUpdate } from '../bgp/codec/update.ts';
 import { ACCEPT_ALL, type Policy } from '../policy/policy.ts';
 import { AdjRibIn } from './adj-rib-in.ts';
+import { AdjRibInFeed, type FeedOptions, type FeedView } from './adj-rib-in-feed.ts';
 import { AdjRibOut, type Offer } from './adj-rib-out.ts';
 import { type AttributeSet, AttributeSets } from './attribute-sets.ts';
 import { type DecisionOptions, decide } from './decision.ts';
@@ -147,6 +148,8 @@ export class Rib {
         out.close();
         delete state.outs[family];
       }
+      for (const feed of state.feeds[family]) feed.close();
+      state.feeds[family].clear();
       state.warned[family] = false;
       delete state.refreshUntil[family];
       const table = this.#tables[family];
@@ -374,6 +377,26 @@ export class Rib {
     const state = this.#peers.get(name);
     if (state === undefined) return;
     for (const family of FAMILIES) yield* this.#adjRibIn.routes(state, this.#tables[family], when);
+  }
+
+  /** All that the peer announces, by family and view, as long as its session is up or until `unfollow`. */
+  follow(name: string, views: readonly FeedView[], options: FeedOptions): AdjRibInFeed[] {
+    const { peer, number, feeds } = this.#peer(name);
+    return peer.families.flatMap((family) =>
+      views.map((view) => {
+        const feed = new AdjRibInFeed(this.#tables[family], number, view, options);
+        feeds[family].add(feed);
+        return feed;
+      }),
+    );
+  }
+
+  unfollow(name: string, all: readonly AdjRibInFeed[]): void {
+    const feeds = this.#peers.get(name)?.feeds;
+    for (const feed of all) {
+      feed.close();
+      for (const family of FAMILIES) feeds?.[family].delete(feed);
+    }
   }
 
   /** Peers that are up, and those of which something is kept. */

@@ -492,6 +492,27 @@ const WRONG: readonly [text: string, path: string, says: string][] = [
     'a community in quotes',
   ],
   ['bgp: { asn: 1, clusterId: "::1" }', 'bgp.clusterId', 'expected an IPv4 address'],
+  ['bgp: { asn: 1, bmp: [{ address: 192.0.2.9 }] }', 'bgp.bmp[0].port', 'found nothing'],
+  [
+    'bgp: { asn: 1, bmp: [{ address: 224.0.0.1, port: 1 }] }',
+    'bgp.bmp[0].address',
+    'not the address of a host',
+  ],
+  [
+    'bgp: { asn: 1, bmp: [{ address: 192.0.2.9, port: 1, routes: [] }] }',
+    'bgp.bmp[0].routes',
+    'at least one',
+  ],
+  [
+    'bgp: { asn: 1, bmp: [{ address: 192.0.2.9, port: 1, routes: [sent] }] }',
+    'bgp.bmp[0].routes[0]',
+    "'received' or 'accepted'",
+  ],
+  [
+    'bgp: { asn: 1, bmp: [{ address: 192.0.2.9, port: 1 }, { address: 192.0.2.9, port: 2 }] }',
+    'bgp.bmp[1].name',
+    'the name of another station',
+  ],
   ['bgp: { asn: 1, gracefulRestart: { restartTime: 4096 } }', 'bgp.gracefulRestart.restartTime', '0 to 4095'],
   [
     'bgp: { asn: 1, peers: [{ name: a, address: 192.0.2.9, asn: 2 }, { name: a, address: 192.0.2.8, asn: 3 }] }',

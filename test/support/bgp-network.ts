@@ -319,6 +319,7 @@ export class SimSpeaker {
       },
       random: network.random,
       onUp: () => {},
+      onDown: () => {},
       onEndOfRib: () => {},
       onHandled: () => this.#flushLater(),
     };

@@ -10,6 +10,7 @@ import type {
   RouteQuery,
   RouteView,
 } from '../../routing/bgp/bgp.ts';
+import type { CollectorView } from '../../routing/bgp/bmp/collector.ts';
 import type { BgpSettings } from '../../routing/bgp/settings.ts';
 import type { Explanation } from '../../routing/rib/route.ts';
 import { formatAddress, parseAddress } from '../../wire/address.ts';
@@ -27,6 +28,7 @@ export class FakeBgp implements Bgp {
   stopped: { readonly restart: boolean } | undefined;
   readonly asked: string[] = [];
   views: PeerView[];
+  stations: CollectorView[] = [];
   table: RouteView[] = [];
   explanation: Explanation[] = [];
   refusing: string | undefined;
@@ -83,6 +85,9 @@ export class FakeBgp implements Bgp {
   }
   async peers() {
     return this.views;
+  }
+  async collectors() {
+    return this.stations;
   }
   async *routes(query: RouteQuery) {
     this.asked.push(`routes ${query.rib} ${query.peer ?? ''}`);

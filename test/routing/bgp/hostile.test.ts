@@ -49,7 +49,8 @@ bgp: { asn: 65001, requirePolicy: false, peers: [{ address: ${from}, asn: ${asn}
     'weft.yaml',
   );
   if (!config.bgp) throw new Error('no bgp');
-  return bgpSettings(config.bgp, [parseAddress(NODE)]).peers[0];
+  const identity = { name: 'n1', description: 'Weft' };
+  return bgpSettings(config.bgp, [parseAddress(NODE)], identity).peers[0];
 };
 const unlimited = peerOf(BAD);
 
