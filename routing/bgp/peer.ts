@@ -143,7 +143,7 @@ export class Peer {
       coding: agreement.receiving,
       follow: (views, options) => rib.follow(name, views, options),
       unfollow: (feeds) => rib.unfollow(name, feeds),
-      statistics: () => ({ ...rib.counts(name), treatedAsWithdraw: session.counters.malformedUpdates }),
+      statistics: () => ({ ...rib.counts(name), treatedAsWithdraw: session.counters.treatedAsWithdraw }),
     };
   }
 

@@ -86,6 +86,8 @@ export interface MessageCounters {
   readonly sent: Record<Message['kind'], number>;
   readonly bytes: { received: number; sent: number };
   malformedUpdates: number;
+  /** Of these, the ones whose routes were withdrawn for it. */
+  treatedAsWithdraw: number;
   sessions: number;
 }
 
@@ -129,6 +131,7 @@ export class Session {
     sent: none(),
     bytes: { received: 0, sent: 0 },
     malformedUpdates: 0,
+    treatedAsWithdraw: 0,
     sessions: 0,
   };
   /** In words, and when. */
@@ -470,6 +473,7 @@ export class Session {
     }
     if (received.kind !== 'update') return;
     if (received.errors.length > 0) this.counters.malformedUpdates++;
+    if (received.treatAsWithdraw) this.counters.treatedAsWithdraw++;
     const wrong = this.#sink.update(received);
     if (wrong !== undefined) this.#reset({ kind: 'reset', ...wrong }, now);
   }

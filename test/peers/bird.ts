@@ -108,6 +108,7 @@ router id ${routerId};
 debug protocols { states, events };
 protocol device { }
 protocol direct { ipv4; ipv6; interface "eth0"; }
+${sessions.some((one) => one.interface) ? 'protocol radv { interface "eth0" { min ra interval 3; max ra interval 4; }; }' : ''}
 ${sessions.some(({ bfd }) => bfd) ? 'protocol bfd { interface "eth0" { min rx interval 100 ms; min tx interval 100 ms; multiplier 3; }; }' : ''}
 ${maxPaths > 1 ? `protocol kernel { merge paths on limit ${maxPaths}; ipv4 { import none; export where source = RTS_BGP; }; }` : ''}
 protocol static own4 { ipv4; ${routes.filter(isIpv4).map(staticRoute).join('\n  ')} }

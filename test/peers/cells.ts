@@ -4,7 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { formatAddress } from '../../wire/address.ts';
+import type { BfdView } from '../../routing/bfd/bfd.ts';
+import { Monitor } from '../../routing/bfd/monitor.ts';
+import { formatAddress, parseAddress } from '../../wire/address.ts';
 import { eventually, type SessionConfig } from './daemon.ts';
 import { address } from './network.ts';
 import type { Route } from './route.ts';
@@ -410,6 +412,60 @@ const notification = async (scenario: Scenario) => {
   });
 };
 
+/** A session of the link's two speakers, known by their link-local addresses; IPv4 over that as well. */
+const unnumbered = async (scenario: Scenario) => {
+  const one = session(1, {
+    ...scenario.network.linkLocals(),
+    interface: 'eth0',
+    families: [4, 6],
+    extendedNextHop: true,
+  });
+  await scenario.start([one], { routes: prefixes(THEIRS[4], THEIRS[6]) });
+  const weft = scenario.weft({ listen: '::', peers: [scenario.end(one)] });
+  weft.announce(prefixes(OURS[4], OURS[6]));
+  await established(weft, scenario.daemon, one);
+  expect(weft.peer(one.name)).toMatchObject({ interface: 'eth0', address: parseAddress(one.local) });
+  for (const of of [4, 6] as const) {
+    await weftHas(weft, one.name, THEIRS[of], [{ asPath: [PEER_ASN] }]);
+    await daemonHas(scenario.daemon, one, OURS[of], [{ asPath: [WEFT_ASN] }]);
+    await eventually(() => expect(weft.best.get(THEIRS[of])).toHaveLength(1));
+  }
+};
+
+/** RFC 5882: the peer falls silent, and the session ends long before its hold time of 9 s. */
+const bfd = async (scenario: Scenario) => {
+  const one = session(1, { bfd: true });
+  const weft = await pair(scenario, one);
+  let view: BfdView | undefined;
+  const monitor = new Monitor({
+    onLost: (peer, why) => weft.peerLost(peer, why),
+    onView: (now) => {
+      view = now;
+    },
+    onLog: () => {},
+    onFailure: (error) => {
+      throw error;
+    },
+  });
+  const [remote, local] = [one.local, one.remote].map(parseAddress);
+  monitor.watch([{ name: one.name, remote, local, multihop: false, interval: 300, multiplier: 3 }]);
+  try {
+    await eventually(() => expect(view?.state).toBe('up'));
+    const { length } = weft.events;
+    await scenario.network.silencePeer(async () => {
+      const begun = performance.now();
+      await eventually(() => expect(weft.events.slice(length)).toEqual([`down ${one.name}`]));
+      expect(performance.now() - begun).toBeLessThan(3000);
+    });
+    expect(weft.peer(one.name).lastError?.text).toContain('nothing was heard');
+    await established(weft, scenario.daemon, one);
+    await eventually(() => expect(view?.state).toBe('up'));
+    await exchanged(scenario, weft, one);
+  } finally {
+    monitor.stop();
+  }
+};
+
 export const CELLS = {
   ipv4: { title: 'IPv4 unicast', run: family(4) },
   ipv6: { title: 'IPv6 unicast', run: family(6) },
@@ -438,12 +494,14 @@ export const CELLS = {
   sharedByPeer: { title: 'ECMP by the peer', run: sharedByPeer },
   sharedByWeft: { title: 'ECMP by Weft', run: sharedByWeft },
   extendedNextHop: { title: 'IPv4 over IPv6 next hops', run: extendedNextHop },
+  unnumbered: { title: 'unnumbered', run: unnumbered },
   extendedMessages: { title: 'extended messages', run: extendedMessages },
   role: { title: 'roles', run: role },
   withdrawal: { title: 'withdrawal', run: withdrawal },
   sessionRestart: { title: 'session restart', run: sessionRestart },
   refresh: { title: 'route refresh', run: refresh },
   notification: { title: 'NOTIFICATION in words', run: notification },
+  bfd: { title: 'BFD', run: bfd },
 } satisfies Record<string, Cell>;
 
 export type Feature = keyof typeof CELLS;

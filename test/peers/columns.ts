@@ -2,6 +2,7 @@
 import { Bird } from './bird.ts';
 import type { Feature } from './cells.ts';
 import type { Daemon, Place } from './daemon.ts';
+import { ExaBgp } from './exabgp.ts';
 import { Frr } from './frr.ts';
 import { GoBgp } from './gobgp.ts';
 import { OpenBgpd } from './openbgpd.ts';
@@ -51,8 +52,10 @@ export const PEERS = {
     lacks: {
       twoOctet: 'always offers the capability',
       sharedByPeer: 'no forwarding table of its own',
+      unnumbered: 'sends no router advertisements',
       extendedMessages: 'not offered',
       role: 'not offered',
+      bfd: 'none',
     },
     traits: {
       mergesAs4Path: false,
@@ -70,7 +73,9 @@ export const PEERS = {
       peerRestarts: 'keeps no forwarding state over a restart',
       sharedByPeer: 'one path to a prefix in its table',
       extendedNextHop: 'not offered',
+      unnumbered: 'sends no router advertisements',
       extendedMessages: 'not offered',
+      bfd: 'none',
     },
     traits: {
       mergesAs4Path: true,
@@ -78,6 +83,29 @@ export const PEERS = {
       answers: false,
       knowsOwnIpv6: false,
       words: { shutdown: /maintenance until five/i, sendsText: true },
+    },
+  },
+  exabgp: {
+    name: 'ExaBGP',
+    package: 'exabgp',
+    make: (place) => new ExaBgp(place),
+    lacks: {
+      weftRestarts: 'keeps no routes',
+      addPath: 'tells nobody what others told it',
+      reflectedByPeer: 'tells nobody what others told it',
+      sharedByPeer: 'no forwarding table of its own',
+      unnumbered: 'sends no router advertisements',
+      role: 'not offered',
+      refresh: 'ends the session when it is asked',
+      notification: 'takes one with words (RFC 9003) for malformed',
+      bfd: 'none',
+    },
+    traits: {
+      mergesAs4Path: true,
+      asksAgain: true,
+      answers: true,
+      knowsOwnIpv6: true,
+      words: { shutdown: /administrative shutdown/i, sendsText: false },
     },
   },
 } as const satisfies Record<string, Peer>;

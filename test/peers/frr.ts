@@ -218,6 +218,11 @@ const configuration = ({
       : []),
     ...routes.filter((one) => !isPlain(one)).flatMap(routeMap),
     'bgp route-map delay-timer 0',
+    ...sessions.flatMap(({ interface: link }) =>
+      link === undefined
+        ? []
+        : [`interface ${link}`, ' ipv6 nd ra-interval 1', ' no ipv6 nd suppress-ra', 'exit'],
+    ),
     `router bgp ${asn}`,
     ` bgp router-id ${routerId}`,
     ' no bgp ebgp-requires-policy',
@@ -241,13 +246,13 @@ const configuration = ({
 };
 
 const session = (one: SessionConfig): string[] => {
-  const { remote, local, remoteAsn, localAsn } = one;
+  const { remote, local, remoteAsn, localAsn, interface: link } = one;
   const lines = [
-    `remote-as ${remoteAsn}`,
+    `${link === undefined ? '' : 'interface '}remote-as ${remoteAsn}`,
     'timers 3 9',
     'timers connect 1',
     'advertisement-interval 0',
-    `update-source ${local}`,
+    ...(link === undefined ? [`update-source ${local}`] : []),
     ...(localAsn === undefined ? [] : [`local-as ${localAsn} no-prepend replace-as`]),
     ...(one.password === undefined ? [] : [`password ${one.password}`]),
     ...(one.ttlSecurity ? ['ttl-security hops 1'] : []),
@@ -255,12 +260,12 @@ const session = (one: SessionConfig): string[] => {
     ...(one.role === undefined ? [] : [`local-role ${one.role}`]),
     ...(one.bfd ? ['bfd profile fast'] : []),
   ];
-  return lines.map((line) => ` neighbor ${remote} ${line}`);
+  return lines.map((line) => ` neighbor ${link ?? remote} ${line}`);
 };
 
-const activation = ({ remote, addPath, client }: SessionConfig): string[] =>
+const activation = ({ remote, interface: link, addPath, client }: SessionConfig): string[] =>
   [
     'activate',
     ...(addPath ? ['addpath-tx-all-paths'] : []),
     ...(client ? ['route-reflector-client'] : []),
-  ].map((line) => `  neighbor ${remote} ${line}`);
+  ].map((line) => `  neighbor ${link ?? remote} ${line}`);

@@ -41,8 +41,8 @@ Packages: ${peers.map((peer) => `${peer.name} \`${peer.package}\``).join(', ')}.
 
 ${table([['peer', 'feature', 'because'], ...reasons])}
 
-BFD has its tests with BIRD and FRR in [test/netns](../test/netns) (\`bfd\`, \`bgp-failover\`), routes that reach the node's FIB and the
-kernel in \`bgp-tor\`, restarts of the node in \`bgp-restart\`. Not here yet: ExaBGP, and unnumbered sessions with a daemon.
+How fast BFD is, and failover while pods talk, is in [test/netns](../test/netns) (\`bfd\`, \`bgp-failover\`); routes that reach the node's FIB and the
+kernel in \`bgp-tor\`, restarts of the node in \`bgp-restart\`.
 `;
 };
 

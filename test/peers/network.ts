@@ -18,6 +18,13 @@ const PEER = [11, 12];
 export const address = (host: number, family: 4 | 6 = 4): string =>
   family === 4 ? `10.77.0.${host}` : `fd77::${host}`;
 
+/** Of the namespace's end of the cable. */
+const linkLocalOf = (namespace: Namespace): string => {
+  const found = / inet6 (fe80:\S+)\//.exec(namespace.ip('-6 -o addr show dev eth0 scope link'));
+  if (found === null) throw new Error('the cable has no link-local address');
+  return found[1];
+};
+
 export class Network {
   readonly run = new Run();
   readonly weft: Namespace;
@@ -73,6 +80,22 @@ export class Network {
   macOfWeft(): string {
     const [link] = JSON.parse(this.weft.ip('-j link show eth0')) as { address: string }[];
     return link.address;
+  }
+
+  /** The daemon's end and ours. */
+  linkLocals(): { readonly local: string; readonly remote: string } {
+    return { local: linkLocalOf(this.peer), remote: linkLocalOf(this.weft) };
+  }
+
+  /** Nothing gets out of where the daemon is while that lasts; it goes on, and notices nothing. */
+  async silencePeer(meanwhile: () => Promise<void>): Promise<void> {
+    const nft = (...command: string[]) => this.peer.run('nft', command.join(' '));
+    nft('add table inet cut; add chain inet cut out { type filter hook output priority 0; policy drop; }');
+    try {
+      await meanwhile();
+    } finally {
+      nft('delete table inet cut');
+    }
   }
 
   place(): Place {

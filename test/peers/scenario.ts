@@ -48,6 +48,7 @@ export interface Traits {
 
 export class Scenario {
   readonly traits: Traits;
+  readonly network: Network;
   daemon: Daemon;
   /** To the daemon, by speakers that are gone. */
   routeMessagesSent = 0;
@@ -57,6 +58,7 @@ export class Scenario {
 
   constructor(network: Network, make: (place: Place) => Daemon, traits: Traits) {
     this.traits = traits;
+    this.network = network;
     this.#make = make;
     this.#place = network.place();
     this.daemon = make(this.#place);

@@ -158,6 +158,11 @@ export class Weft {
     return [...asked].flatMap((one) => (one === undefined ? [] : [one.staleness]));
   }
 
+  /** BFD has lost it. */
+  peerLost(peer: string, why: string): void {
+    this.#speaker.peerLost(peer, why);
+  }
+
   clear(peer: string, how: 'hard' | 'in' | 'out'): void {
     this.#speaker.clear(peer, how);
   }
