@@ -114,12 +114,6 @@ export class Plugin {
     delegate: (verb: Verb) => Promise<unknown>,
   ): Promise<object> {
     const { attachments, log } = this.#options;
-    if (request.config.ipam === 'dhcp') {
-      throw new CniError(
-        CniCode.unsupportedField,
-        "ipam.type: \"dhcp\" is not supported: it asks by Ethernet broadcast through the pod's interface, which is a TUN and has no Ethernet; use host-local or static, or no 'ipam' to have Weft's own",
-      );
-    }
     const known = attachments.find(request)?.attachment;
     if (known?.token !== undefined && known.token === call.token) {
       // Its answer was lost with a daemon, and with it what the plugin gave.
@@ -130,10 +124,10 @@ export class Plugin {
       throw new CniError(CniCode.attached, `${known.id} has an attachment ${known.ifname} already`);
     }
     try {
-      const given = parseResult(
-        object(await delegate('ADD'), 'the answer of the IPAM plugin'),
-        request.version,
-      );
+      const answer = await delegate('ADD').catch((error) => {
+        throw request.config.ipam === 'dhcp' ? withoutEthernet(error) : error;
+      });
+      const given = parseResult(object(answer, 'the answer of the IPAM plugin'), request.version);
       return await this.#add(request, call.token, gone, given);
     } catch (error) {
       await delegate('DEL').catch((err) => log.error({ err }, 'the IPAM plugin could not take back'));
@@ -303,6 +297,13 @@ function withGiven(made: Result, { ips, routes, dns }: Result): Result {
     routes: [...routes, ...made.routes.filter(({ dst }) => !routes.some((one) => one.dst === dst))],
     dns: Object.keys(dns).length > 0 ? dns : made.dns,
   };
+}
+
+/** What the reference plugin's own words, that there is no such link, do not tell. */
+function withoutEthernet(error: CniError): CniError {
+  const why =
+    "the reference plugin asks by Ethernet broadcast through the pod's interface, before that exists, and a TUN has no Ethernet; use host-local or static, or no 'ipam' to have Weft's own";
+  return new CniError(error.code, `${error.message}; ${why}`, { cause: error });
 }
 
 /** An IPAM plugin of before 1.1.0 does not know GC and STATUS, which is as good as nothing to say. */

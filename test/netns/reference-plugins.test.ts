@@ -1,11 +1,12 @@
 // The reference plugins as Debian has them: those that are chained behind ours, and those that give addresses to it.
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Namespace } from '../../lab/namespace.ts';
 import { Run } from '../../lab/run.ts';
 import { cni } from '../support/cni.ts';
 import { cniList, type ListCall } from '../support/cni-list.ts';
+import { until } from '../support/pod-namespace.ts';
 import { podAddress, startWeft, type WeftSite } from '../support/pods.ts';
 import { ping } from '../support/traffic.ts';
 import { Underlay, underlayAddress } from '../support/underlay.ts';
@@ -224,6 +225,24 @@ describe('addresses from', () => {
     expect(await cniList('ADD', call)).toMatchObject({ status: 1, output: { code: 102 } });
     expect(files(ipam)).toEqual([]);
     expect(await cni('DEL', { socket, id: 'holder' })).toMatchObject({ status: 0 });
+  });
+
+  it('dhcp, which has no Ethernet to ask by: it says so, and nothing is left', async () => {
+    const socketPath = join(run.folder, 'dhcp.sock');
+    node.start('/usr/lib/cni/dhcp', ['daemon', '-socketpath', socketPath], { stdio: 'ignore' });
+    await until(() => existsSync(socketPath), 'the DHCP daemon');
+    const ipam = { type: 'dhcp', daemonSocketPath: socketPath };
+    const namespace = pod();
+    const call = list(namespace.path, { ...ours, ipam });
+    expect(await cniList('ADD', call)).toMatchObject({
+      status: 1,
+      output: {
+        msg: expect.stringMatching(/^dhcp ADD: .*not found.*; .* a TUN has no Ethernet; use host-local/),
+      },
+    });
+    expect(namespace.run('ip', '-o', 'link')).not.toContain('eth0');
+    expect(await cniList('DEL', call)).toMatchObject({ status: 0 });
+    expect(await weft.node.client.post('ipam/check', { fix: false })).toEqual([]);
   });
 
   it('static, outside the ranges of the node', { timeout: 60_000 }, async () => {

@@ -599,8 +599,14 @@ describe('delegated IPAM', () => {
     expect(await call('STATUS', delegated('', { refuse: 'STATUS' }))).toEqual(
       refused(11, /test-ipam STATUS/),
     );
-    const dhcp = { netns: pod().path, config: { ipam: { type: 'dhcp' } } };
-    expect(await call('ADD', dhcp)).toEqual(refused(2, /"dhcp" is not supported: .* has no Ethernet/));
+    writeFileSync(join(folder, 'bin/dhcp'), IPAM, { mode: 0o755 });
+    const dhcp = (more: object) => delegated(pod().path, { type: 'dhcp', ...more });
+    expect(await call('ADD', dhcp({ refuse: 'ADD' }))).toEqual(
+      refused(11, /dhcp ADD: no server; .* has no Ethernet/),
+    );
+    // One that needs none is as good as any other.
+    expect(await call('ADD', dhcp({}))).toMatchObject({ failed: false });
+    await call('DEL', dhcp({}));
     const missing = { ...delegated(pod().path), path: '/nowhere' };
     expect(await call('ADD', missing)).toEqual(refused(7, /no plugin "test-ipam" in CNI_PATH \(\/nowhere\)/));
     expect(node.store.all()).toEqual([]);
