@@ -157,7 +157,7 @@ export class Arrivals {
   #recogniseSuperPacket(length: number): void {
     const { view, u8 } = this.#memory;
     const ip = this.#at + vxlan.HEADER_LENGTH;
-    if (length < vxlan.HEADER_LENGTH + ipv6.LENGTH) return;
+    if (length < vxlan.HEADER_LENGTH + ipv4.MIN_LENGTH) return;
     const inner = u8[ip] >> 4 === 4 ? ipv4.totalLength(view, ip) : ipv6.LENGTH + ipv6.payloadLength(view, ip);
     if (vxlan.HEADER_LENGTH + inner !== length) return;
     this.#super = this.#size;
