@@ -92,7 +92,7 @@ export class LearnedRoutes {
   }
 
   /** @returns whether what next hops resolve to may have changed */
-  update(routes: readonly LearnedRoute[]): boolean {
+  update(routes: Iterable<LearnedRoute>): boolean {
     let ways = false;
     for (const { prefix, paths } of routes) {
       const before = this.#routes.get(prefix);

@@ -8,7 +8,8 @@
 import { hostname } from 'node:os';
 import type { Log } from '../../cni/host.ts';
 import type { BfdView, StartBfd } from '../../routing/bfd/bfd.ts';
-import type { Bgp, BgpEvents, ResolvedNextHop, RouteChange } from '../../routing/bgp/bgp.ts';
+import type { Bgp, BgpEvents, ResolvedNextHop } from '../../routing/bgp/bgp.ts';
+import { changesOf, type RouteBatch } from '../../routing/bgp/route-batch.ts';
 import type { BgpSettings } from '../../routing/bgp/settings.ts';
 import { LearnedRoutes, type LearnedSurroundings } from '../../routing/learned.ts';
 import { isResolved, nextHopKey } from '../../routing/next-hops.ts';
@@ -135,11 +136,13 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
     log,
   });
   const events: BgpEvents = {
-    onRoutes(batch: readonly RouteChange[]) {
-      for (const { prefix } of unconfirmed.size > 0 ? batch : []) unconfirmed.delete(formatPrefix(prefix));
+    onRoutes(batch: RouteBatch) {
+      for (const { prefix } of unconfirmed.size > 0 ? changesOf(batch) : []) {
+        unconfirmed.delete(formatPrefix(prefix));
+      }
       let carries = false;
       options.batch(() => {
-        carries = learned.update(batch);
+        carries = learned.update(changesOf(batch));
       });
       if (carries) tell();
     },

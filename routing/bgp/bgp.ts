@@ -12,6 +12,7 @@ import type { Family } from './codec/family.ts';
 import type { Tunnel } from './codec/tunnel.ts';
 import type { StateName } from './fsm.ts';
 import type { RecordBounds } from './record/recorder.ts';
+import type { RouteBatch } from './route-batch.ts';
 import type { BgpSettings } from './settings.ts';
 
 /** One way to a learned prefix. */
@@ -47,7 +48,7 @@ export interface ResolvedNextHop {
 
 /** What the speaker tells. Nothing that is called may throw; a batch is answered before the next one comes. */
 export interface BgpEvents {
-  onRoutes(batch: readonly RouteChange[]): void | Promise<void>;
+  onRoutes(batch: RouteBatch): void | Promise<void>;
   /** All peers of before have told all (End-of-RIB), or have had their time; what is stale may be removed. Once. */
   onInitialRoutes(): void;
   /** Next hops that routes began to use, or use no longer: answered with `Bgp.nextHops`, and again when they change. */

@@ -15,7 +15,7 @@ import type {
   StartOptions,
 } from './bgp.ts';
 import type { CollectorView } from './bmp/collector.ts';
-import type { PackedChanges } from './packed-changes.ts';
+import type { RouteBatch } from './route-batch.ts';
 import type { BgpSettings } from './settings.ts';
 
 /** With which a thread begins. */
@@ -67,7 +67,7 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly id: number; readonly message: string }
-  | { readonly kind: 'routes'; readonly batch: PackedChanges }
+  | { readonly kind: 'routes'; readonly batch: RouteBatch }
   /** Undefined: there are no more. */
   | { readonly kind: 'page'; readonly id: number; readonly routes: readonly RouteView[] | undefined }
   | { readonly kind: 'chunk'; readonly id: number; readonly bytes: Uint8Array | undefined }

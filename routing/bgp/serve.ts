@@ -4,7 +4,6 @@
  */
 import type { BgpEvents, RouteView } from './bgp.ts';
 import { Downloads } from './downloads.ts';
-import { packChanges } from './packed-changes.ts';
 import type { Calls, FromThread, ThreadSetup, Told, ToThread } from './protocol.ts';
 import { Speaker } from './speaker.ts';
 
@@ -29,7 +28,7 @@ export function serve(port: Port, { settings, options }: ThreadSetup): void {
       say({ kind: 'event', name, args } as FromThread);
   const events: BgpEvents = {
     onRoutes(batch) {
-      say({ kind: 'routes', batch: packChanges(batch) });
+      say({ kind: 'routes', batch });
       return new Promise((resolve) => {
         taken = resolve;
       });

@@ -4,7 +4,6 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Bgp, BgpEvents, DownloadQuery, RouteQuery, RouteView, StartBgp } from './bgp.ts';
-import { unpackChanges } from './packed-changes.ts';
 import type { Calls, FromThread, ThreadSetup, ToThread } from './protocol.ts';
 
 /** How long a thread may take to say goodbye to its peers, milliseconds. */
@@ -159,7 +158,7 @@ export class Remote implements Bgp {
         this.#settle(message.id)?.reject(new Error(message.message));
         break;
       case 'routes':
-        void this.#take(unpackChanges(message.batch));
+        void this.#take(message.batch);
         break;
       case 'event':
         if (this.#stopping && message.name !== 'onLog') break;

@@ -54,7 +54,7 @@ export class Speaker {
   readonly #withPending = new Set<string>();
   #identity: { -readonly [K in keyof Identity]: Identity[K] };
   #rib: Rib;
-  #changes: Changes;
+  readonly #changes: Changes;
   #context: PeerContext;
   #selection: Selection | undefined;
   #listeners: Listener[] = [];
@@ -75,6 +75,7 @@ export class Speaker {
     );
     this.#changes = this.#newChanges();
     this.#rib = this.#newRib();
+    this.#changes.follow(this.#rib);
     this.#context = this.#newContext();
   }
 
@@ -233,7 +234,7 @@ export class Speaker {
       maxPaths,
       resolve: (nextHop) => this.#resolve(nextHop),
       onUnusedHop: (nextHop) => this.#forgetHop(nextHop),
-      onBest: (prefix, routes) => this.#changes.add(prefix, routes),
+      onBest: () => this.#changes.wake(),
       onPending: (peer) => {
         this.#withPending.add(peer);
         this.#scheduleFlush();
@@ -424,7 +425,10 @@ export class Speaker {
     }
     const { asn, routerId } = settings;
     Object.assign(this.#identity, { asn, routerId });
+    // Its routes are still the node's.
+    while (this.#rib.removeLeaving());
     this.#rib = this.#newRib();
+    this.#changes.follow(this.#rib);
     this.#context = this.#newContext();
     for (const route of this.#originated.values()) this.#originateOne(route);
     for (const peer of settings.peers) this.#add(peer);

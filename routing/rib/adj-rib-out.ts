@@ -11,7 +11,7 @@ import { type Message, RefreshSubtype } from '../bgp/codec/message.ts';
 import { endOfRib } from '../bgp/codec/update.ts';
 import type { AttributeSet, AttributeSets } from './attribute-sets.ts';
 import { Batch } from './batch.ts';
-import { Column, RowSet } from './column.ts';
+import { Column, RowQueue } from './column.ts';
 import type { RibPeer } from './peer.ts';
 import type { SentRoute } from './route.ts';
 import type { Table } from './table.ts';
@@ -21,6 +21,13 @@ export interface Offer {
   /** With ADD-PATH; else 0. */
   readonly pathId: number;
   readonly set: AttributeSet;
+}
+
+/** What there is to tell of a prefix, as of now. */
+export interface Offers {
+  best(prefix: number): AttributeSet | undefined;
+  /** For ADD-PATH. */
+  paths(prefix: number): readonly Offer[];
 }
 
 /** Prefixes looked at in one turn at most, told or not: some milliseconds. */
@@ -33,7 +40,7 @@ export class AdjRibOut {
   readonly #table: Table;
   readonly #sets: AttributeSets;
   readonly #peer: RibPeer;
-  readonly #offers: (prefix: number) => readonly Offer[];
+  readonly #offers: Offers;
   readonly #onPending: () => void;
 
   /** Without ADD-PATH: by prefix a set's number. */
@@ -41,23 +48,15 @@ export class AdjRibOut {
   /** With ADD-PATH. */
   readonly #toldPaths = new Map<number, readonly Offer[]>();
 
-  #queue: number[] = [];
-  #head = 0;
-  readonly #queued = new RowSet();
+  readonly #queue = new RowQueue();
   /** Of all prefixes from `at` to `end`; `again`: also what the peer was told already. */
   #sweep: { at: number; readonly end: number; readonly again: boolean } | undefined;
   #owesEndOfRib = true;
   #owesBegin = false;
   #owesEnd = false;
 
-  /** Everything is to be told, and then the End-of-RIB. @param offers what there is to tell of a prefix, as of now */
-  constructor(
-    table: Table,
-    sets: AttributeSets,
-    peer: RibPeer,
-    offers: (prefix: number) => readonly Offer[],
-    onPending: () => void,
-  ) {
+  /** Everything is to be told, and then the End-of-RIB. */
+  constructor(table: Table, sets: AttributeSets, peer: RibPeer, offers: Offers, onPending: () => void) {
     this.#table = table;
     this.#sets = sets;
     this.#peer = peer;
@@ -68,18 +67,15 @@ export class AdjRibOut {
   }
 
   get hasPending(): boolean {
-    return this.#sweep !== undefined || this.#head < this.#queue.length;
+    return this.#sweep !== undefined || this.#queue.size > 0;
   }
 
   /** What there is to tell of a prefix may have changed. */
   touch(prefix: number): void {
     const sweep = this.#sweep;
     if (sweep !== undefined && prefix >= sweep.at && prefix < sweep.end) return;
-    if (this.#queued.has(prefix)) return;
     const hadPending = this.hasPending;
-    this.#queued.add(prefix);
-    this.#queue.push(prefix);
-    if (!hadPending) this.#onPending();
+    if (this.#queue.add(prefix) && !hadPending) this.#onPending();
   }
 
   /** Looks at everything: a policy changed. */
@@ -107,9 +103,8 @@ export class AdjRibOut {
     }
     const batch = new Batch(this.#table.family, this.#peer.coding);
     for (let turn = 0; turn < TURN && batch.bytes < maxBytes; turn++) {
-      if (this.#head < this.#queue.length) {
-        const prefix = this.#shift();
-        this.#queued.delete(prefix);
+      if (this.#queue.size > 0) {
+        const prefix = this.#queue.shift();
         if (this.#table.prefixes.has(prefix)) this.#tell(prefix, false, batch);
       } else if (this.#sweep !== undefined && this.#sweep.at < this.#sweep.end) {
         const { again } = this.#sweep;
@@ -156,7 +151,7 @@ export class AdjRibOut {
   }
 
   #tellBest(row: number, again: boolean, batch: Batch): void {
-    const set = this.#offers(row)[0]?.set;
+    const set = this.#offers.best(row);
     const told = this.#told.get(row);
     if ((set?.id ?? 0) === told && (!again || set === undefined)) return;
     const nlri = { prefix: this.#table.prefixes.prefixOf(row) };
@@ -173,7 +168,7 @@ export class AdjRibOut {
     const told = this.#toldPaths.get(row) ?? [];
     const prefix = this.#table.prefixes.prefixOf(row);
     const offers: Offer[] = [];
-    for (const offer of this.#offers(row)) {
+    for (const offer of this.#offers.paths(row)) {
       const { pathId, set } = offer;
       const known = told.some((one) => one.pathId === pathId && one.set === set);
       const nlri: Nlri = { prefix, pathId };
@@ -207,17 +202,5 @@ export class AdjRibOut {
   #refresh(subtype: number): Message {
     const refresh = { afi: afiOf(this.#table.family), safi: Safi.unicast, subtype };
     return { kind: 'routeRefresh', refresh };
-  }
-
-  #shift(): number {
-    const prefix = this.#queue[this.#head++];
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-    } else if (this.#head > TURN) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
-    }
-    return prefix;
   }
 }

@@ -5,6 +5,8 @@
 const PAGE_BITS = 12;
 const PAGE_ROWS = 1 << PAGE_BITS;
 const IN_PAGE = PAGE_ROWS - 1;
+/** Of a queue: rows that have gone and still take room. */
+const SHIFTED = 1 << 16;
 
 /** Rows that were never written are 0. */
 export class Column {
@@ -66,5 +68,38 @@ export class Rows {
 
   giveBack(row: number): void {
     this.#free.push(row);
+  }
+}
+
+/** Rows that wait for their turn, each once. */
+export class RowQueue {
+  #rows: number[] = [];
+  #head = 0;
+  readonly #waiting = new RowSet();
+
+  get size(): number {
+    return this.#rows.length - this.#head;
+  }
+
+  /** @returns whether it was not there */
+  add(row: number): boolean {
+    if (this.#waiting.has(row)) return false;
+    this.#waiting.add(row);
+    this.#rows.push(row);
+    return true;
+  }
+
+  /** The one that has waited longest; there has to be one. */
+  shift(): number {
+    const row = this.#rows[this.#head++];
+    this.#waiting.delete(row);
+    if (this.#head === this.#rows.length) {
+      this.#rows = [];
+      this.#head = 0;
+    } else if (this.#head > SHIFTED) {
+      this.#rows = this.#rows.slice(this.#head);
+      this.#head = 0;
+    }
+    return row;
   }
 }

@@ -1,9 +1,9 @@
 /** Loc-RIB: decides about a prefix when something of it changed, and says what follows. */
 import type { Address } from '../../wire/address.ts';
-import type { Prefix } from '../../wire/prefix.ts';
 import type { Family } from '../bgp/codec/family.ts';
 import type { AdjRibOut } from './adj-rib-out.ts';
 import { compareRoutes, type DecisionOptions, decide, equalRoutes } from './decision.ts';
+import type { LocRibFeed } from './loc-rib-feed.ts';
 import type { PeerState } from './peer-state.ts';
 import type { LocalRoute, RibRoute, RouteAttributes, Staleness } from './route.ts';
 import { Mark, type Table } from './table.ts';
@@ -14,7 +14,6 @@ export interface LocRibOptions {
   /** How many routes may share traffic. */
   readonly maxPaths: number;
   readonly peerOf: (number: number) => PeerState | undefined;
-  readonly onBest: (prefix: Prefix, routes: readonly RibRoute[]) => void;
 }
 
 /** A route as the decision sees it: made when it is asked for, from the columns. */
@@ -50,9 +49,13 @@ export const stalenessOf = (table: Table, route: number): Staleness => {
   return table.isMarked(route, Mark.stale) ? 'stale' : 'fresh';
 };
 
+const NOBODY: readonly Contender[] = [];
+
 export class LocRib {
   /** Whom to tell. */
   readonly outs: Readonly<Record<Family, Set<AdjRibOut>>> = { 4: new Set(), 6: new Set() };
+  /** Who forwards by it. */
+  readonly feeds: { 4?: LocRibFeed; 6?: LocRibFeed } = {};
   /** While the node itself restarts nothing is decided (RFC 4724 section 4.1). */
   deferred = false;
   readonly #options: LocRibOptions;
@@ -68,8 +71,8 @@ export class LocRib {
   decide(table: Table, row: number, route: number, wasUsed: boolean): void {
     if (this.deferred) return;
     const before = table.best.get(row);
-    const chosen = this.#choose(this.contenders(table, row));
-    const best = chosen[0]?.route ?? 0;
+    const chosen = table.isAlone(row) ? NOBODY : this.chosen(table, row);
+    const best = table.isAlone(row) ? this.#ifUsable(table, table.first(row)) : (chosen[0]?.route ?? 0);
     let changed = wasUsed || best !== before;
     for (let one = table.first(row); one !== 0; one = table.next(one)) {
       const isUsed =
@@ -81,9 +84,20 @@ export class LocRib {
       else table.unmark(one, Mark.used);
     }
     table.best.set(row, best);
-    if (changed) this.#options.onBest(table.prefixes.prefixOf(row), chosen);
+    if (changed) this.feeds[table.family]?.touch(row);
     const isOther = best !== before || (best !== 0 && best === route);
     for (const out of this.outs[table.family]) if (isOther || out.addPath) out.touch(row);
+  }
+
+  /** Those that share traffic, the best first. */
+  chosen(table: Table, row: number): readonly Contender[] {
+    const contenders = this.contenders(table, row);
+    if (contenders.length === 0) return contenders;
+    if (contenders.length === 1) return contenders[0].nextHopCost === undefined ? [] : contenders;
+    const { decision, maxPaths } = this.#options;
+    const { best } = decide(contenders, decision);
+    if (best === undefined) return [];
+    return maxPaths > 1 ? equalRoutes(best, contenders, decision).slice(0, maxPaths) : [best];
   }
 
   /** Those with a next hop that resolves, and those without. */
@@ -115,18 +129,16 @@ export class LocRib {
   *routes(tables: readonly Table[]): IterableIterator<LocalRoute> {
     for (const table of tables) {
       for (const [row] of table.best) {
-        const routes = this.#choose(this.contenders(table, row));
+        const routes = this.chosen(table, row);
         if (routes.length > 0) yield { prefix: table.prefixes.prefixOf(row), routes };
       }
     }
   }
 
-  #choose(contenders: readonly Contender[]): readonly Contender[] {
-    if (contenders.length === 0) return contenders;
-    if (contenders.length === 1) return contenders[0].nextHopCost === undefined ? [] : contenders;
-    const { decision, maxPaths } = this.#options;
-    const { best } = decide(contenders, decision);
-    if (best === undefined) return [];
-    return maxPaths > 1 ? equalRoutes(best, contenders, decision).slice(0, maxPaths) : [best];
+  /** Where there is no choice. @returns the route, or 0 */
+  #ifUsable(table: Table, route: number): number {
+    const set = table.after(route);
+    if (set === undefined) return 0;
+    return table.peer.get(route) === 0 || set.hop?.cost !== undefined ? route : 0;
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Prefix } from '../../wire/prefix.ts';
+import { hashPrefix, hashPrefix4 } from '../../wire/prefix-hash.ts';
 import type { Family } from '../bgp/codec/family.ts';
 import { Column, Rows } from './column.ts';
 
@@ -12,7 +13,9 @@ const FIRST_SLOTS = 1024;
 export class PrefixIndex {
   readonly #family: Family;
   readonly #rows = new Rows();
-  readonly #words: readonly Column[];
+  readonly #first = new Column();
+  /** Of IPv6. */
+  readonly #others: readonly Column[];
   readonly #lengths = new Column();
   /** Row numbers where their hash wants them, or behind; 0: free. Its length is a power of two. */
   #slots = new Uint32Array(FIRST_SLOTS);
@@ -20,7 +23,7 @@ export class PrefixIndex {
 
   constructor(family: Family) {
     this.#family = family;
-    this.#words = Array.from({ length: family === 4 ? 1 : 4 }, () => new Column());
+    this.#others = family === 4 ? [] : [new Column(), new Column(), new Column()];
   }
 
   get size(): number {
@@ -46,7 +49,9 @@ export class PrefixIndex {
       slot = this.#slotOf(prefix);
     }
     const row = this.#rows.take();
-    for (const [i, column] of this.#words.entries()) column.set(row, prefix.address.words[i]);
+    const { words } = prefix.address;
+    this.#first.set(row, words[0]);
+    for (let i = 0; i < this.#others.length; i++) this.#others[i].set(row, words[i + 1]);
     // One more, so that a prefix of length 0 is a row with something in it.
     this.#lengths.set(row, prefix.length + 1);
     this.#slots[slot] = row;
@@ -55,17 +60,19 @@ export class PrefixIndex {
   }
 
   remove(row: number): void {
-    let hole = this.#slotOf(this.prefixOf(row));
-    const { length } = this.#slots;
+    const slots = this.#slots;
+    const last = slots.length - 1;
+    let hole = this.#hashOf(row) & last;
+    while (slots[hole] !== row) hole = (hole + 1) & last;
     // What stands behind moves up where that brings it no further forward than its hash wants it.
-    for (let at = (hole + 1) & (length - 1); this.#slots[at] !== 0; at = (at + 1) & (length - 1)) {
-      const wanted = this.#hashOf(this.#slots[at]) & (length - 1);
-      if (((at - wanted) & (length - 1)) >= ((at - hole) & (length - 1))) {
-        this.#slots[hole] = this.#slots[at];
+    for (let at = (hole + 1) & last; slots[at] !== 0; at = (at + 1) & last) {
+      const wanted = this.#hashOf(slots[at]) & last;
+      if (((at - wanted) & last) >= ((at - hole) & last)) {
+        slots[hole] = slots[at];
         hole = at;
       }
     }
-    this.#slots[hole] = 0;
+    slots[hole] = 0;
     this.#lengths.set(row, 0);
     this.#rows.giveBack(row);
     this.#size--;
@@ -76,54 +83,62 @@ export class PrefixIndex {
   }
 
   prefixOf(row: number): Prefix {
-    const length = this.#lengths.get(row) - 1;
-    const [first] = this.#words;
-    if (this.#family === 4) return { address: { family: 4, words: [first.get(row)] }, length };
-    return { address: { family: 6, words: this.#words.map((column) => column.get(row)) }, length };
+    const length = this.lengthOf(row);
+    const first = this.#first.get(row);
+    if (this.#family === 4) return { address: { family: 4, words: [first] }, length };
+    return {
+      address: { family: 6, words: [first, ...this.#others.map((column) => column.get(row))] },
+      length,
+    };
+  }
+
+  lengthOf(row: number): number {
+    return this.#lengths.get(row) - 1;
+  }
+
+  /** Writes its words from `at` on. @returns where the next ones may stand */
+  writeWords(row: number, to: Uint32Array, at: number): number {
+    to[at] = this.#first.get(row);
+    for (let i = 0; i < this.#others.length; i++) to[at + 1 + i] = this.#others[i].get(row);
+    return at + 1 + this.#others.length;
   }
 
   /** Where it stands, or where it would. */
   #slotOf({ address: { words }, length }: Prefix): number {
-    const last = this.#slots.length - 1;
-    let slot = hash(words, length) & last;
+    const slots = this.#slots;
+    const last = slots.length - 1;
+    let slot = hashPrefix(words, length) & last;
     for (;;) {
-      const row = this.#slots[slot];
+      const row = slots[slot];
       if (row === 0 || this.#is(row, words, length)) return slot;
       slot = (slot + 1) & last;
     }
   }
 
   #is(row: number, words: readonly number[], length: number): boolean {
-    if (this.#lengths.get(row) !== length + 1) return false;
-    for (let i = 0; i < this.#words.length; i++) if (this.#words[i].get(row) !== words[i]) return false;
+    if (this.#first.get(row) !== words[0] || this.#lengths.get(row) !== length + 1) return false;
+    for (let i = 0; i < this.#others.length; i++) {
+      if (this.#others[i].get(row) !== words[i + 1]) return false;
+    }
     return true;
   }
 
   #hashOf(row: number): number {
+    if (this.#family === 4) return hashPrefix4(this.#first.get(row), this.lengthOf(row));
     const { address, length } = this.prefixOf(row);
-    return hash(address.words, length);
+    return hashPrefix(address.words, length);
   }
 
   #grow(): void {
     const before = this.#slots;
-    this.#slots = new Uint32Array(2 * before.length);
-    const last = this.#slots.length - 1;
+    const slots = new Uint32Array(2 * before.length);
+    const last = slots.length - 1;
     for (const row of before) {
       if (row === 0) continue;
       let slot = this.#hashOf(row) & last;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & last;
-      this.#slots[slot] = row;
+      while (slots[slot] !== 0) slot = (slot + 1) & last;
+      slots[slot] = row;
     }
+    this.#slots = slots;
   }
 }
-
-/** Multiplications spread the high bits, in which prefixes differ, over the low ones, which choose the slot. */
-const hash = (words: readonly number[], length: number): number => {
-  let mixed = length;
-  for (let i = 0; i < words.length; i++) {
-    mixed = Math.imul(mixed ^ words[i], 0x9e3779b1);
-    mixed ^= mixed >>> 15;
-  }
-  mixed = Math.imul(mixed, 0x85ebca6b);
-  return (mixed ^ (mixed >>> 13)) >>> 0;
-};

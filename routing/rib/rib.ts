@@ -2,7 +2,7 @@
  * The routing information bases of a BGP speaker (RFC 4271 section 3.2) and what moves between them. Pure state: time is
  * an argument, sessions are somebody else's, and a next hop's way is asked for.
  *
- *    receive ─▶ Adj-RIB-In ─ import ─▶ decision ─▶ Loc-RIB ─▶ onBest
+ *    receive ─▶ Adj-RIB-In ─ import ─▶ decision ─▶ Loc-RIB ─▶ takeBest
  *                                                     └─ export ─▶ Adj-RIB-Out of each peer ─▶ take
  */
 import type { Address } from '../../wire/address.ts';
@@ -13,13 +13,14 @@ import type { ReceivedUpdate } from '../bgp/codec/update.ts';
 import { ACCEPT_ALL, type Policy } from '../policy/policy.ts';
 import { AdjRibIn } from './adj-rib-in.ts';
 import { AdjRibInFeed, type FeedOptions, type FeedView } from './adj-rib-in-feed.ts';
-import { AdjRibOut, type Offer } from './adj-rib-out.ts';
+import { AdjRibOut, type Offer, type Offers } from './adj-rib-out.ts';
 import { type AttributeSet, AttributeSets } from './attribute-sets.ts';
 import { type DecisionOptions, decide } from './decision.ts';
 import { exportRoute } from './export.ts';
 import { Hops, isLinkLocal, isUnspecified, type Resolve } from './hops.ts';
 import type { Self } from './import.ts';
 import { LocRib, stalenessOf } from './loc-rib.ts';
+import { type BestRoutes, LocRibFeed } from './loc-rib-feed.ts';
 import { MOST_ATTRIBUTE_BYTES, type PeerOptions, type Retain, type RibPeer } from './peer.ts';
 import { FAMILIES, PeerState } from './peer-state.ts';
 import type {
@@ -45,8 +46,8 @@ export interface RibOptions {
   /** How many equally good routes may share traffic; default 1. */
   readonly maxPaths?: number;
   readonly resolve: Resolve;
-  /** The routes to use for a prefix from now on, the best first; empty: none. */
-  readonly onBest: (prefix: Prefix, routes: readonly RibRoute[]) => void;
+  /** There is something for `takeBest`, where there was nothing of that family; may be taken at once. */
+  readonly onBest: () => void;
   /** There is something to `take` for a peer for which there was nothing. */
   readonly onPending?: (peer: string) => void;
   /** No route uses what was resolved any more. */
@@ -83,7 +84,7 @@ export class Rib {
   readonly #byNumber: (PeerState | undefined)[] = [undefined];
 
   constructor(options: RibOptions) {
-    const { asn, routerId, clusterId = routerId, decision = {}, maxPaths = 1, onBest } = options;
+    const { asn, routerId, clusterId = routerId, decision = {}, maxPaths = 1 } = options;
     this.#options = options;
     this.#self = { asn, routerId, clusterId };
     this.#hops = new Hops(options.resolve, options.onUnusedHop);
@@ -92,7 +93,8 @@ export class Rib {
     });
     this.#tables = { 4: new Table(4, this.#sets), 6: new Table(6, this.#sets) };
     const peerOf = (number: number): PeerState | undefined => this.#byNumber[number];
-    this.#locRib = new LocRib({ routerId, decision, maxPaths, peerOf, onBest });
+    this.#locRib = new LocRib({ routerId, decision, maxPaths, peerOf });
+    for (const family of FAMILIES) this.#locRib.feeds[family] = this.#newFeed(this.#tables[family]);
     this.#adjRibIn = new AdjRibIn(this.#self, this.#sets, this.#hops, this.#locRib);
   }
 
@@ -125,7 +127,7 @@ export class Rib {
         this.#tables[family],
         this.#sets,
         peer,
-        (row) => this.#offers(known, this.#tables[family], row),
+        this.#offersTo(known, this.#tables[family]),
         () => this.#options.onPending?.(peer.name),
       );
       known.outs[family] = out;
@@ -362,6 +364,22 @@ export class Rib {
     if (this.#locRib.deferred) return false;
     const { outs } = this.#peer(name);
     return FAMILIES.some((family) => outs[family]?.hasPending);
+  }
+
+  /** What is best now where that has changed, `most` prefixes of a family; undefined: nothing has. */
+  takeBest(most: number): BestRoutes | undefined {
+    for (const family of FAMILIES) {
+      const feed = this.#locRib.feeds[family];
+      if (feed?.hasPending) return feed.take(most);
+    }
+    return undefined;
+  }
+
+  /** The routes that share traffic to a prefix, the best first; none: there is none. */
+  chosen(prefix: Prefix): readonly RibRoute[] {
+    const table = this.#tables[prefix.address.family];
+    const row = table.prefixes.find(prefix);
+    return row === 0 || table.best.get(row) === 0 ? [] : this.#locRib.chosen(table, row);
   }
 
   counts(name: string): PeerCounts {
@@ -603,27 +621,44 @@ export class Rib {
     return { warning: count };
   }
 
-  /** What a peer may be told of a prefix, as of now. */
-  #offers(to: PeerState, table: Table, row: number): readonly Offer[] {
-    const out = to.outs[table.family];
-    const isDefault = row === table.defaultPrefix;
-    if (isDefault && to.peer.options.defaultOriginate?.includes(table.family)) {
-      const words = table.family === 4 ? [0] : [0, 0, 0, 0];
-      const own: RouteAttributes = { origin: 0, asPath: [], nextHop: { family: table.family, words } };
-      const result = exportRoute(
-        own,
-        table.prefixes.prefixOf(row),
-        undefined,
-        { ...to.peer, export: ACCEPT_ALL },
-        this.#self,
-      );
-      return typeof result === 'string' ? [] : [{ pathId: 0, set: this.#sets.intern(result) }];
-    }
-    if (out?.addPath !== true) {
-      const best = table.best.get(row);
-      const set = best === 0 ? null : this.#export(to, table, row, best);
-      return set === null ? [] : [{ pathId: 0, set }];
-    }
+  #newFeed(table: Table): LocRibFeed {
+    const lookup = {
+      chosen: (row: number) => this.#locRib.chosen(table, row),
+      only: (route: number) => this.#locRib.contender(table, route),
+    };
+    return new LocRibFeed(table, lookup, () => this.#options.onBest());
+  }
+
+  #offersTo(to: PeerState, table: Table): Offers {
+    return {
+      best: (row) => {
+        if (row === table.defaultPrefix && this.#makesDefault(to, table)) return this.#ownDefault(to, table);
+        const best = table.best.get(row);
+        return best === 0 ? undefined : (this.#export(to, table, row, best) ?? undefined);
+      },
+      paths: (row) => {
+        if (row !== table.defaultPrefix || !this.#makesDefault(to, table)) {
+          return this.#pathsTo(to, table, row);
+        }
+        const set = this.#ownDefault(to, table);
+        return set === undefined ? [] : [{ pathId: 0, set }];
+      },
+    };
+  }
+
+  #makesDefault({ peer }: PeerState, { family }: Table): boolean {
+    return peer.options.defaultOriginate?.includes(family) === true;
+  }
+
+  #ownDefault(to: PeerState, table: Table): AttributeSet | undefined {
+    const words = table.family === 4 ? [0] : [0, 0, 0, 0];
+    const own: RouteAttributes = { origin: 0, asPath: [], nextHop: { family: table.family, words } };
+    const prefix = table.prefixes.prefixOf(table.defaultPrefix);
+    const result = exportRoute(own, prefix, undefined, { ...to.peer, export: ACCEPT_ALL }, this.#self);
+    return typeof result === 'string' ? undefined : this.#sets.intern(result);
+  }
+
+  #pathsTo(to: PeerState, table: Table, row: number): readonly Offer[] {
     const offers: Offer[] = [];
     for (const { route } of this.#locRib.ranked(table, row)) {
       if (offers.length === to.peer.options.maxPathsSent) break;

@@ -31,7 +31,7 @@ export class Table {
   readonly #first = new Column();
   /** A route; 0: none is. */
   readonly best = new Column();
-  /** Adj-RIB-Outs in which it is: as long as there are, the prefix's row stays. */
+  /** Adj-RIB-Outs in which it is, queues in which it waits: as long as there are, the prefix's row stays. */
   readonly #holders = new Column();
 
   readonly #routes = new Rows();
@@ -61,6 +61,12 @@ export class Table {
   /** 0: no route. */
   first(prefix: number): number {
     return this.#first.get(prefix);
+  }
+
+  /** There is one route to the prefix, and no other. */
+  isAlone(prefix: number): boolean {
+    const first = this.#first.get(prefix);
+    return first !== 0 && this.#next.get(first) === 0;
   }
 
   /** The next of the same prefix; 0: no more. */
@@ -159,7 +165,8 @@ export class Table {
 
   /** Gives the prefix's row back when nobody needs it any more. */
   settle(prefix: number): void {
-    if (this.#first.get(prefix) === 0 && this.#holders.get(prefix) === 0) this.prefixes.remove(prefix);
+    if (this.#first.get(prefix) !== 0 || this.#holders.get(prefix) !== 0) return;
+    if (this.prefixes.has(prefix)) this.prefixes.remove(prefix);
   }
 
   /** Of a peer, all of them when absent, from a row on. Routes may be removed and added while it is walked. */

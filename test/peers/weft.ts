@@ -1,5 +1,6 @@
 /** Weft's own speaker in the network of these tests: several may live in its namespace, each at an address of its own. */
 import type { BgpPath, PeerView } from '../../routing/bgp/bgp.ts';
+import { changesOf } from '../../routing/bgp/route-batch.ts';
 import type { BgpSettings, PeerSettings } from '../../routing/bgp/settings.ts';
 import { Speaker } from '../../routing/bgp/speaker.ts';
 import { ACCEPT_ALL } from '../../routing/policy/policy.ts';
@@ -95,7 +96,7 @@ export class Weft {
       settings,
       {
         onRoutes: (batch) => {
-          for (const { prefix, paths } of batch) {
+          for (const { prefix, paths } of changesOf(batch)) {
             if (paths.length === 0) this.best.delete(formatPrefix(prefix));
             else this.best.set(formatPrefix(prefix), paths);
           }

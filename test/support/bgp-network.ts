@@ -12,6 +12,7 @@ import { Rib } from '../../routing/rib/rib.ts';
 import type { RibRoute, RouteAttributes } from '../../routing/rib/route.ts';
 import { type Address, formatAddress, parseAddress } from '../../wire/address.ts';
 import { formatPrefix, type Prefix, parsePrefix } from '../../wire/prefix.ts';
+import { allBest } from './rib.ts';
 
 /** One way, milliseconds. */
 const LATENCY = 1;
@@ -289,9 +290,12 @@ export class SimSpeaker {
       asn,
       routerId: id,
       resolve: () => 1,
-      onBest: (prefix, routes) => {
-        if (routes.length === 0) this.best.delete(formatPrefix(prefix));
-        else this.best.set(formatPrefix(prefix), routes);
+      onBest: () => {
+        for (const { prefix } of allBest(this.rib)) {
+          const routes = this.rib.chosen(prefix);
+          if (routes.length === 0) this.best.delete(formatPrefix(prefix));
+          else this.best.set(formatPrefix(prefix), routes);
+        }
       },
       onPending: (name) => {
         this.#pending.add(name);

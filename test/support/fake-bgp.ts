@@ -15,6 +15,7 @@ import type { BgpSettings } from '../../routing/bgp/settings.ts';
 import type { Explanation } from '../../routing/rib/route.ts';
 import { formatAddress, parseAddress } from '../../wire/address.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
+import { batchesOf } from './route-batch.ts';
 
 const NONE = { open: 0, update: 0, notification: 0, keepalive: 0, routeRefresh: 0 };
 
@@ -56,21 +57,20 @@ export class FakeBgp implements Bgp {
     }));
   }
 
-  /** As BGP would, in one batch. */
-  learn(
+  /** As BGP would. */
+  async learn(
     ...changes: readonly (readonly [string, ...(Partial<RouteChange['paths'][number]> & { via: string })[]])[]
   ) {
-    return this.events.onRoutes(
-      changes.map(([prefix, ...paths]) => ({
-        prefix: parsePrefix(prefix),
-        paths: paths.map(({ via, ...more }) => ({
-          peer: 'p',
-          source: 'internal' as const,
-          nextHop: parseAddress(via),
-          ...more,
-        })),
+    const values = changes.map(([prefix, ...paths]) => ({
+      prefix: parsePrefix(prefix),
+      paths: paths.map(({ via, ...more }) => ({
+        peer: 'p',
+        source: 'internal' as const,
+        nextHop: parseAddress(via),
+        ...more,
       })),
-    );
+    }));
+    for (const batch of batchesOf(values)) await this.events.onRoutes(batch);
   }
 
   async apply(settings: BgpSettings) {

@@ -4,11 +4,12 @@ import type { Nlri } from '../../routing/bgp/codec/family.ts';
 import type { Message } from '../../routing/bgp/codec/message.ts';
 import { endOfRibOf, type ReceivedUpdate, type Update } from '../../routing/bgp/codec/update.ts';
 import { ACCEPT_ALL } from '../../routing/policy/policy.ts';
+import type { BestRoutes } from '../../routing/rib/loc-rib-feed.ts';
 import type { RibPeer } from '../../routing/rib/peer.ts';
 import { Rib, type RibOptions } from '../../routing/rib/rib.ts';
 import type { RibRoute, RouteAttributes } from '../../routing/rib/route.ts';
 import { parseAddress } from '../../wire/address.ts';
-import { formatPrefix, parsePrefix } from '../../wire/prefix.ts';
+import { formatPrefix, type Prefix, parsePrefix } from '../../wire/prefix.ts';
 
 export const OWN_AS = 64512;
 
@@ -46,14 +47,17 @@ export const peer = (n: number, other: Partial<RibPeer> = {}): RibPeer => {
 export const newRib = (options: Partial<RibOptions> = {}) => {
   const best = new Map<string, readonly RibRoute[]>();
   let changes = 0;
-  const rib = new Rib({
+  const rib: Rib = new Rib({
     asn: OWN_AS,
     routerId: parseAddress('1.0.0.254'),
     resolve: () => 1,
-    onBest: (prefix, routes) => {
-      changes++;
-      if (routes.length === 0) best.delete(formatPrefix(prefix));
-      else best.set(formatPrefix(prefix), routes);
+    onBest: () => {
+      for (const { prefix } of allBest(rib)) {
+        const routes = rib.chosen(prefix);
+        changes++;
+        if (routes.length === 0) best.delete(formatPrefix(prefix));
+        else best.set(formatPrefix(prefix), routes);
+      }
     },
     ...options,
   });
@@ -61,6 +65,27 @@ export const newRib = (options: Partial<RibOptions> = {}) => {
     best.get(prefix)?.map((route) => route.peer);
   return { rib, best, bestOf, changes: () => changes };
 };
+
+/** All of which something else may be best now. */
+export const allBest = (rib: Rib): PrefixAndBest[] => {
+  const all: PrefixAndBest[] = [];
+  for (let best = rib.takeBest(MOST); best !== undefined; best = rib.takeBest(MOST)) {
+    const { family, words, lengths, which, routes } = best;
+    const count = family === 4 ? 1 : 4;
+    for (let i = 0; i < lengths.length; i++) {
+      const address = { family, words: [...words.subarray(count * i, count * (i + 1))] };
+      all.push({ prefix: { address, length: lengths[i] }, routes: routes[which[i]] });
+    }
+  }
+  return all;
+};
+
+interface PrefixAndBest {
+  readonly prefix: Prefix;
+  readonly routes: BestRoutes['routes'][number];
+}
+
+const MOST = 100;
 
 export const path = (...asns: number[]) => (asns.length === 0 ? [] : [{ type: 2, asns } as const]);
 

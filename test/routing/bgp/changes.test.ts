@@ -1,111 +1,150 @@
-// What changed in the Loc-RIB on its way to the node: of each prefix the newest, in batches at the pace of who takes them, packed
-// for the way between threads.
+// What changed in the Loc-RIB on its way to the node: of each prefix the newest, in batches at the pace of who takes them, in
+// columns that can be cloned.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RouteChange } from '../../../routing/bgp/bgp.ts';
+import type { BgpPath, RouteChange } from '../../../routing/bgp/bgp.ts';
 import { Changes } from '../../../routing/bgp/changes.ts';
-import { packChanges, unpackChanges } from '../../../routing/bgp/packed-changes.ts';
-import type { RibRoute } from '../../../routing/rib/route.ts';
+import { changesOf } from '../../../routing/bgp/route-batch.ts';
+import { Rib } from '../../../routing/rib/rib.ts';
 import { parseAddress } from '../../../wire/address.ts';
 import { formatPrefix, parsePrefix } from '../../../wire/prefix.ts';
-import { attributesOf } from '../../support/rib.ts';
+import { announcing, attributesOf, OWN_AS, peer, withdrawing } from '../../support/rib.ts';
+import { batchesOf } from '../../support/route-batch.ts';
 
-const prefix = fc.oneof(
-  fc
-    .tuple(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 1, max: 32 }))
-    .map(([n, length]) => parsePrefix(`${n < 4 ? 10 : 200}.${n}.0.0/${Math.max(length, 16)}`)),
-  fc.integer({ min: 0, max: 7 }).map((n) => parsePrefix(`2001:db8:${n}::/48`)),
-);
+const PEERS = [1, 2, 3];
 
-/** Attributes are one object for all routes of a set, as in the RIB. */
-const sets = [1, 2, 3].map((n) => attributesOf(n));
-const route = (peer: number, set: number): RibRoute =>
-  ({ peer: `p${peer}`, source: 'external', attributes: sets[set], pathId: 0 }) as RibRoute;
+/** A Rib whose changes go into `told`; the node takes each batch a moment later. */
+const follow = (maxPaths: number) => {
+  const told = new Map<string, readonly BgpPath[]>();
+  const batches: RouteChange[][] = [];
+  const changes = new Changes(
+    async (batch) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      batches.push([...changesOf(structuredClone(batch))]);
+      for (const { prefix, paths } of batches.at(-1) ?? []) told.set(formatPrefix(prefix), paths);
+    },
+    (name) => `eth-${name}`,
+  );
+  const newRib = (): Rib => {
+    const rib = new Rib({
+      asn: OWN_AS,
+      routerId: parseAddress('1.0.0.254'),
+      maxPaths,
+      resolve: () => 1,
+      onBest: () => changes.wake(),
+    });
+    for (const n of PEERS) rib.peerUp(peer(n), 0);
+    changes.follow(rib);
+    return rib;
+  };
+  return { rib: newRib(), newRib, changes, told, batches };
+};
 
-it('of each prefix the newest comes, whatever is added while others are taken', async () => {
-  const step = fc.record({
-    prefix,
-    peers: fc.array(fc.tuple(fc.constantFrom(1, 2), fc.constantFrom(0, 1, 2)), { maxLength: 2 }),
-    waits: fc.boolean(),
-  });
+const P4 = ['10.0.0.0/8', '10.0.0.0/16', '0.0.0.0/0', '255.255.255.255/32'];
+const P6 = ['2001:db8::/32', '::/0', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128'];
+
+const step = fc.record({
+  prefix: fc.constantFrom(...P4, ...P6),
+  from: fc.constantFrom(...PEERS),
+  what: fc.oneof(
+    fc.record({ hop: fc.constantFrom('10.0.1.1', '10.0.9.9'), med: fc.constantFrom(1, 2) }),
+    fc.constant('gone' as const),
+  ),
+  waits: fc.boolean(),
+});
+
+it('of each prefix the newest comes, whatever changes while others are taken', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-      const told = new Map<string, RouteChange['paths']>();
-      const changes = new Changes(
-        async (batch) => {
-          await new Promise((resolve) => setImmediate(resolve));
-          for (const change of unpackChanges(structuredClone(packChanges(batch)))) {
-            told.set(formatPrefix(change.prefix), change.paths);
-          }
-        },
-        () => undefined,
-      );
-      const wanted = new Map<string, { peer: string; nextHop: unknown }[]>();
-      for (const { prefix: one, peers, waits } of steps) {
-        const routes = peers.map(([peer, set]) => route(peer, set));
-        changes.add(one, routes);
-        wanted.set(
-          formatPrefix(one),
-          peers.map(([peer, set]) => ({ peer: `p${peer}`, nextHop: sets[set].nextHop })),
+    fc.asyncProperty(fc.constantFrom(1, 2), fc.array(step, { maxLength: 60 }), async (maxPaths, steps) => {
+      const { rib, changes, told } = follow(maxPaths);
+      for (const { prefix, from, what, waits } of steps) {
+        const hop = (text: string) => (prefix.includes(':') ? `fe80::${text.slice(-1)}` : text);
+        rib.receive(
+          `p${from}`,
+          what === 'gone'
+            ? withdrawing([prefix])
+            : announcing(
+                [prefix],
+                attributesOf(from, { nextHop: parseAddress(hop(what.hop)), med: what.med }),
+              ),
         );
         if (waits) await new Promise((resolve) => setImmediate(resolve));
       }
       await changes.settled();
-      expect(
-        [...told].map(([key, paths]) => [key, paths.map(({ peer, nextHop }) => ({ peer, nextHop }))]).sort(),
-      ).toEqual([...wanted].sort());
+      expect(rib.takeBest(1)).toBeUndefined();
+      for (const prefix of new Set(steps.map((one) => one.prefix))) {
+        const shown = rib.chosen(parsePrefix(prefix)).map(({ peer: from, attributes }) => ({
+          peer: from,
+          source: 'external',
+          nextHop: attributes.nextHop,
+          ...(prefix.includes(':') && { interface: `eth-${from}` }),
+        }));
+        // Of a prefix that came and went in between nothing need be told.
+        expect(told.get(prefix) ?? []).toEqual(shown);
+      }
+      expect(rib.audit()).toEqual([]);
     }),
     { numRuns: 200 },
   );
 });
 
 it('a batch is not offered before the one before it was taken, and what changes again meanwhile is told once', async () => {
-  const batches: (readonly RouteChange[])[] = [];
-  let take = () => {};
-  const changes = new Changes(
-    (batch) => {
-      batches.push(batch);
-      return new Promise((resolve) => {
-        take = resolve;
-      });
-    },
-    () => undefined,
-  );
-  const all = Array.from({ length: 2000 }, (_, n) => parsePrefix(`10.${n >> 8}.${n & 255}.0/24`));
-  for (const one of all) changes.add(one, [route(1, 0)]);
+  const { rib, changes, batches } = follow(1);
+  const all = Array.from({ length: 2000 }, (_, n) => `10.${n >> 8}.${n & 255}.0/24`);
+  rib.receive('p1', announcing(all, attributesOf(1)));
   await new Promise((resolve) => setImmediate(resolve));
-  expect(batches).toHaveLength(1);
+  expect(batches).toHaveLength(0);
   const late = all[all.length - 1];
-  for (let n = 0; n < 3; n++) changes.add(late, n === 2 ? [] : [route(2, n)]);
-  const settled = changes.settled();
-  for (let n = 0; n < 10; n++) {
-    take();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  await settled;
+  for (const med of [1, 2]) rib.receive('p1', announcing([late], attributesOf(1, { med })));
+  rib.receive('p1', withdrawing([late]));
+  await changes.settled();
   const told = batches.flat();
+  expect(batches.length).toBeGreaterThan(2);
   expect(told).toHaveLength(2000);
-  expect(told.filter(({ prefix: one }) => formatPrefix(one) === formatPrefix(late))).toMatchObject([
-    { paths: [] },
+  expect(told.filter(({ prefix }) => formatPrefix(prefix) === late)).toMatchObject([{ paths: [] }]);
+});
+
+it('what a Rib still has to say comes before what the next one says', async () => {
+  const { rib, newRib, changes, told, batches } = follow(1);
+  rib.receive('p1', announcing(['10.0.0.0/8', '10.1.0.0/16'], attributesOf(1)));
+  await changes.settled();
+  rib.peerDown('p1', 0);
+  const next = newRib();
+  next.receive('p2', announcing(['10.1.0.0/16'], attributesOf(2)));
+  await changes.settled();
+  expect(batches.map((batch) => batch.length)).toEqual([2, 2, 1]);
+  expect([...told].map(([prefix, paths]) => [prefix, paths[0]?.peer])).toEqual([
+    ['10.0.0.0/8', undefined],
+    ['10.1.0.0/16', 'p2'],
   ]);
 });
 
-describe('packed', () => {
-  it('is the same again, and what changes share stays shared', () => {
+describe('a batch', () => {
+  const path = (nextHop: string) =>
+    ({ peer: 'p', source: 'external', nextHop: parseAddress(nextHop) }) as const;
+
+  it('is read as what it was made of, and what changes share stays shared', () => {
     const [a, b] = [[path('10.0.0.1')], [path('fd00::1'), path('10.0.0.2')]];
-    const batch: RouteChange[] = [
-      { prefix: parsePrefix('255.255.255.255/32'), paths: a },
-      { prefix: parsePrefix('ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128'), paths: b },
-      { prefix: parsePrefix('0.0.0.0/0'), paths: [] },
-      { prefix: parsePrefix('::/0'), paths: a },
-      { prefix: parsePrefix('2001:db8::/32'), paths: b },
+    const change = (prefix: string, paths: readonly BgpPath[]): RouteChange => ({
+      prefix: parsePrefix(prefix),
+      paths,
+    });
+    const all = [
+      ...[change('255.255.255.255/32', a), change('0.0.0.0/0', []), change('10.0.0.0/8', a)],
+      ...[change('ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128', b), change('::/0', a)],
     ];
-    const again = unpackChanges(structuredClone(packChanges(batch)));
-    expect(again).toEqual(batch);
-    expect(again[3].paths).toBe(again[0].paths);
-    expect(again[4].paths).toBe(again[1].paths);
+    const again = batchesOf(all).flatMap((batch) => [...changesOf(structuredClone(batch))]);
+    expect(again).toEqual(all);
+    expect(again[2].paths).toBe(again[0].paths);
+  });
+
+  it('names routes that are reached alike once, however many attribute sets they have', async () => {
+    const { rib, changes, batches } = follow(1);
+    for (let n = 0; n < 20; n++)
+      rib.receive('p1', announcing([`10.${n}.0.0/16`], attributesOf(1, { med: n })));
+    await changes.settled();
+    expect(batches.map((batch) => [batch.length, new Set(batch.map(({ paths }) => paths)).size])).toEqual([
+      [20, 1],
+    ]);
   });
 });
-
-const path = (nextHop: string) =>
-  ({ peer: 'p', source: 'external', nextHop: parseAddress(nextHop) }) as const;
