@@ -9,6 +9,7 @@ import { encapOverhead, type Surroundings, staticRoutes } from '../routing/stati
 import type { Address } from '../wire/address.ts';
 import { formatPrefix, hostPrefix, type Prefix, parsePrefix, prefixContains } from '../wire/prefix.ts';
 import type { NodeConfig } from './config/node-config.ts';
+import { Covered } from './covered.ts';
 import { WeftError } from './errors.ts';
 import type { NodeRoutes } from './kernel-routes.ts';
 import type { Nat, NatRules } from './nat.ts';
@@ -49,17 +50,18 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
   const natRules = async (current: NodeConfig): Promise<NatRules> => ({
     outgoing: current.host.natOutgoing && cidrs.length + foreign.size > 0,
     pods: [...cidrs, ...foreign.values()],
-    fabric: [...cidrs.map(formatPrefix), ...(await routed())],
+    fabric: await routed(),
   });
-  /** In portions: a full table keeps nothing else waiting. */
+  /** Where routes lead. In portions: a full table keeps nothing else waiting. */
   const routed = async (): Promise<string[]> => {
-    const prefixes: string[] = [];
+    const covered = new Covered();
+    for (const prefix of cidrs) covered.add(prefix);
     let portion = 0;
     for (const { prefix } of table) {
-      if (prefix.length > 0 && !isOwn(prefix)) prefixes.push(formatPrefix(prefix));
+      if (prefix.length > 0 && !isOwn(prefix)) covered.add(prefix);
       if (++portion % PORTION === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    return prefixes;
+    return covered.ranges();
   };
   const isOwn = (prefix: Prefix) =>
     cidrs.some((own) => own.length <= prefix.length && prefixContains(own, prefix.address));

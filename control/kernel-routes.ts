@@ -5,6 +5,7 @@
 
 import type { Log } from '../cni/host.ts';
 import type { KernelPath, KernelRoutes } from '../routing/fib-sync.ts';
+import { PrefixMap } from '../routing/prefix-map.ts';
 import { keyOf, type PrefixKey } from '../routing/route-table.ts';
 import type { SysError } from '../sys/errors.ts';
 import { type Request, type Route, RouteTable, type Rtnetlink, routes } from '../sys/rtnetlink.ts';
@@ -34,14 +35,19 @@ export interface NodeRoutes extends KernelRoutes {
   removeAll(): void;
 }
 
-/** Kept of each route; what the kernel is asked for is made from it when it is needed. */
+/** Kept of each route, one for all that are alike; what the kernel is asked for is made from it when it is needed. */
 interface Wanted {
-  readonly prefix: Prefix;
   readonly path: KernelPath;
   /** Of next hops in the kernel. */
   readonly group: number | undefined;
   /** The kernel took it, as far as it was asked. */
-  isInstalled: boolean;
+  readonly isInstalled: boolean;
+}
+
+/** What routes by one path have in common: they differ in their destination. */
+interface Alike {
+  readonly wanted: Wanted[];
+  readonly requests: Map<string, Request>;
 }
 
 /** `path` absent: no route. */
@@ -53,25 +59,34 @@ interface Change {
 export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
   const { netlink, hostPort, sources, log } = options;
   const nextHops = new KernelNextHops(netlink, log);
-  /** By prefix. */
-  const wanted = new Map<PrefixKey, Wanted>();
-  const routeOf = ({ prefix, path, group }: Wanted): Route => {
+  const wanted = new PrefixMap<Wanted>();
+  const alike = new WeakMap<KernelPath, Alike>();
+  const alikeOf = (path: KernelPath): Alike => {
+    let known = alike.get(path);
+    if (known === undefined) {
+      known = { wanted: [], requests: new Map() };
+      alike.set(path, known);
+    }
+    return known;
+  };
+  const wantedOf = (path: KernelPath, group: number | undefined, isInstalled: boolean): Wanted => {
+    const all = alikeOf(path).wanted;
+    const known = all.find((one) => one.group === group && one.isInstalled === isInstalled);
+    if (known !== undefined) return known;
+    const made = { path, group, isInstalled };
+    all.push(made);
+    return made;
+  };
+  const routeOf = (prefix: Prefix, { path, group }: Wanted): Route => {
     const source = sources.find(({ family }) => family === prefix.address.family);
     return kernelRoute(prefix, path, { hostPort, source, group });
   };
-  /** Routes with the same path are alike but for their destination. */
-  const alike = new WeakMap<KernelPath, Map<string, Request>>();
-  const requestFor = (verb: Verb, entry: Wanted): Request => {
-    const { prefix, path, group } = entry;
-    const make = () => VERBS[verb](routeOf(entry));
-    if (group !== undefined || prefix.length === 0) return make();
-    let ofPath = alike.get(path);
-    if (ofPath === undefined) {
-      ofPath = new Map();
-      alike.set(path, ofPath);
-    }
+  const requestFor = (verb: Verb, prefix: Prefix, entry: Wanted): Request => {
+    const make = () => VERBS[verb](routeOf(prefix, entry));
+    if (entry.group !== undefined || prefix.length === 0) return make();
+    const { requests } = alikeOf(entry.path);
     const key = `${verb}${prefix.address.family}`;
-    const known = ofPath.get(key);
+    const known = requests.get(key);
     if (known !== undefined) {
       return routes.withDestination(known, {
         address: addressToBytes(prefix.address),
@@ -79,7 +94,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
       });
     }
     const first = make();
-    ofPath.set(key, first);
+    requests.set(key, first);
     return first;
   };
   /** What an earlier daemon left and nobody has asked for yet, by prefix and metric. */
@@ -96,10 +111,9 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     };
     moveGroups(changes);
     for (const { prefix, path } of changes) {
-      const key = keyOf(prefix);
-      const before = wanted.get(key);
-      if (path) install(key, { prefix, path }, before, ask);
-      else if (before) uninstall(key, before, ask);
+      const before = wanted.get(prefix);
+      if (path) install(prefix, path, before, ask);
+      else if (before) uninstall(prefix, before, ask);
     }
     for (const [i, error] of netlink.settle(requests).entries()) after[i](error);
   };
@@ -108,7 +122,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
   const moveGroups = (changes: readonly Change[]): void => {
     const moves = new Map<number, { to: KernelPath & { kind: 'underlay' }; count: number } | undefined>();
     for (const { prefix, path } of changes) {
-      const group = wanted.get(keyOf(prefix))?.group;
+      const group = wanted.get(prefix)?.group;
       if (group === undefined) continue;
       const move = moves.get(group);
       if (path?.kind !== 'underlay' || (moves.has(group) && !(move && sameVias(move.to, path)))) {
@@ -123,39 +137,40 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
   };
 
   const install = (
-    key: PrefixKey,
-    { prefix, path }: { readonly prefix: Prefix; readonly path: KernelPath },
+    prefix: Prefix,
+    path: KernelPath,
     before: Wanted | undefined,
     ask: (request: Request, then: (error: SysError | undefined) => void) => void,
   ): void => {
     const group = needsGroup(path, before) ? nextHops.acquire(path.vias) : undefined;
     const unused = before?.group === undefined ? [] : nextHops.release(before.group);
-    const entry: Wanted = { prefix, path, group, isInstalled: true };
-    wanted.set(key, entry);
+    const entry = wantedOf(path, group, true);
+    wanted.set(prefix, entry);
     if (before?.isInstalled && before.group === group && samePath(before.path, path)) return;
     const staysAtPlace = before !== undefined && before.path.learned === path.learned;
     // Replacing is for our own only: where there is none of ours, another's of the same prefix is to stay.
     const ours =
-      (before?.isInstalled && staysAtPlace) || (stale.size > 0 && stale.delete(placeOf(routeOf(entry))));
-    ask(requestFor(ours ? 'replace' : 'add', entry), (error) => {
+      (before?.isInstalled && staysAtPlace) ||
+      (stale.size > 0 && stale.delete(placeOf(routeOf(prefix, entry))));
+    ask(requestFor(ours ? 'replace' : 'add', prefix, entry), (error) => {
       if (!error) return;
-      entry.isInstalled = false;
+      wanted.set(prefix, wantedOf(path, group, false));
       log.warn(
         { err: error },
         "a route of the fabric is not in the node's table: the node itself may not reach it",
       );
     });
-    if (before && !staysAtPlace) ask(requestFor('remove', before), complain);
+    if (before && !staysAtPlace) ask(requestFor('remove', prefix, before), complain);
     for (const request of unused) ask(request, () => {});
   };
 
   const uninstall = (
-    key: PrefixKey,
+    prefix: Prefix,
     before: Wanted,
     ask: (request: Request, then: (error: SysError | undefined) => void) => void,
   ): void => {
-    wanted.delete(key);
-    ask(requestFor('remove', before), complain);
+    wanted.delete(prefix);
+    ask(requestFor('remove', prefix, before), complain);
     if (before.group === undefined) return;
     for (const request of nextHops.release(before.group)) ask(request, () => {});
   };
@@ -177,7 +192,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
       const change = { prefix, path };
       const key = keyOf(prefix);
       // What the engine hands to the kernel must not come straight back: this does not wait for the others.
-      const turns = path.kind === 'underlay' && wanted.get(key)?.path.kind === 'fabric';
+      const turns = path.kind === 'underlay' && wanted.get(prefix)?.path.kind === 'fabric';
       if (!batch || turns) {
         batch?.delete(key);
         apply([change]);
@@ -209,16 +224,16 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     removeStale,
     repair() {
       const present = new Set(listOwn(netlink).map(placeOf));
-      const missing = [...wanted.values()]
-        .map((entry) => ({ entry, route: routeOf(entry) }))
+      const missing = [...wanted.entries()]
+        .map(({ prefix, value }) => ({ prefix, entry: value, route: routeOf(prefix, value) }))
         .filter(({ route }) => !present.has(placeOf(route)));
       if (missing.some(({ entry }) => entry.group !== undefined)) nextHops.restore();
       const errors = netlink.settle(missing.map(({ route }) => routes.add(route)));
-      for (const [i, { entry }] of missing.entries()) {
+      for (const [i, { prefix, entry }] of missing.entries()) {
         if (errors[i]) continue;
-        entry.isInstalled = true;
+        wanted.set(prefix, wantedOf(entry.path, entry.group, true));
         log.info(
-          { prefix: formatPrefix(entry.prefix) },
+          { prefix: formatPrefix(prefix) },
           "a route of the fabric was missing in the node's table and is back",
         );
       }
@@ -226,7 +241,10 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     differences() {
       const present = new Map(listOwn(netlink).map((route) => [placeOf(route), route] as const));
       const expected = new Map(
-        [...wanted.values()].map(routeOf).map((route) => [placeOf(route), route] as const),
+        [...wanted.entries()].map(({ prefix, value }) => {
+          const route = routeOf(prefix, value);
+          return [placeOf(route), route] as const;
+        }),
       );
       return [
         ...[...expected].flatMap(([place, route]) =>
@@ -246,7 +264,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
       ];
     },
     removeAll() {
-      apply([...wanted.values()].map(({ prefix }) => ({ prefix, path: undefined })));
+      apply([...wanted.entries()].map(({ prefix }) => ({ prefix, path: undefined })));
       removeStale();
     },
   };

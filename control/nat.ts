@@ -26,7 +26,7 @@ export interface NatRules {
   readonly outgoing: boolean;
   /** The node's pod ranges: what comes from there is masqueraded … */
   readonly pods: readonly Prefix[];
-  /** … unless it goes to one of these, as formatPrefix writes them. */
+  /** … unless it goes to one of these: prefixes, or ranges 'first-last'. */
   readonly fabric: readonly string[];
 }
 

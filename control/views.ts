@@ -208,6 +208,6 @@ export function whyView(steps: readonly Step[]): WhyResult {
 /** Number of prefixes by source of their best route. */
 export function routeCounts(table: RouteTable): Record<Route['source'], number> {
   const counts = { static: 0, bgp: 0, local: 0, host: 0 };
-  for (const { candidates } of table) counts[candidates[0].source]++;
+  for (const { best, prefixes } of table.bests()) counts[best.source] += prefixes;
   return counts;
 }

@@ -1,55 +1,90 @@
 /**
- * Values by prefix, found by exact prefix and by the address that a prefix contains, longest first. Made for thousands of
- * look-ups, not for packets: that is the engine's FIB.
+ * Values by prefix, found by exact prefix and by the address that a prefix contains, longest first. Made for a million
+ * prefixes that share few values. Not for packets: that is the engine's FIB.
  */
 import type { Address } from '../wire/address.ts';
-import { maskAddress, type Prefix } from '../wire/prefix.ts';
-import { keyOf, type PrefixKey } from './route-table.ts';
+import type { Prefix } from '../wire/prefix.ts';
+import { PrefixNumbers } from '../wire/prefix-numbers.ts';
+
+interface Shared<Value> {
+  readonly value: Value;
+  readonly number: number;
+  users: number;
+}
 
 export class PrefixMap<Value> {
-  readonly #values = new Map<PrefixKey, { readonly prefix: Prefix; readonly value: Value }>();
-  /** How many prefixes there are of each length, by family. */
-  readonly #lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
+  /** Of values. */
+  readonly #numbers = { 4: new PrefixNumbers(4), 6: new PrefixNumbers(6) };
+  readonly #byNumber: (Shared<Value> | undefined)[] = [undefined];
+  readonly #byValue = new Map<Value, Shared<Value>>();
+  readonly #free: number[] = [];
 
   get size(): number {
-    return this.#values.size;
+    return this.#numbers[4].size + this.#numbers[6].size;
   }
 
-  get(prefix: Prefix): Value | undefined {
-    return this.#values.get(keyOf(prefix))?.value;
+  get({ address: { family, words }, length }: Prefix): Value | undefined {
+    return this.#byNumber[this.#numbers[family].get(words, length)]?.value;
   }
 
-  set(prefix: Prefix, value: Value): void {
-    const key = keyOf(prefix);
-    if (!this.#values.has(key)) this.#count(prefix, 1);
-    this.#values.set(key, { prefix, value });
+  set({ address: { family, words }, length }: Prefix, value: Value): void {
+    const shared = this.#share(value);
+    shared.users++;
+    this.#release(this.#numbers[family].set(words, length, shared.number));
   }
 
-  delete(prefix: Prefix): void {
-    if (this.#values.delete(keyOf(prefix))) this.#count(prefix, -1);
+  delete({ address: { family, words }, length }: Prefix): void {
+    this.#release(this.#numbers[family].delete(words, length));
   }
 
   clear(): void {
-    this.#values.clear();
-    for (const lengths of Object.values(this.#lengths)) lengths.clear();
+    for (const family of [4, 6] as const) this.#numbers[family] = new PrefixNumbers(family);
+    this.#byNumber.length = 1;
+    this.#byValue.clear();
+    this.#free.length = 0;
   }
 
   /** Of the prefixes that contain the address, the longest first. */
   *covering(address: Address): Generator<{ readonly prefix: Prefix; readonly value: Value }> {
-    for (const length of [...this.#lengths[address.family].keys()].sort((a, b) => b - a)) {
-      const found = this.#values.get(keyOf({ address: maskAddress(address, length), length }));
-      if (found) yield found;
+    for (const { prefix, value } of this.#numbers[address.family].covering(address)) {
+      yield { prefix, value: this.#valueOf(value) };
     }
   }
 
-  entries(): IterableIterator<{ readonly prefix: Prefix; readonly value: Value }> {
-    return this.#values.values();
+  /** In no order. What changes meanwhile may be missing, or there twice. */
+  *entries(): Generator<{ readonly prefix: Prefix; readonly value: Value }> {
+    for (const family of [4, 6] as const) {
+      for (const { prefix, value } of this.#numbers[family].entries()) {
+        yield { prefix, value: this.#valueOf(value) };
+      }
+    }
   }
 
-  #count({ address, length }: Prefix, change: number): void {
-    const lengths = this.#lengths[address.family];
-    const count = (lengths.get(length) ?? 0) + change;
-    if (count === 0) lengths.delete(length);
-    else lengths.set(length, count);
+  /** Each value once, and how many prefixes have it. */
+  *values(): Generator<{ readonly value: Value; readonly prefixes: number }> {
+    for (const { value, users } of this.#byValue.values()) yield { value, prefixes: users };
+  }
+
+  #valueOf(number: number): Value {
+    return (this.#byNumber[number] as Shared<Value>).value;
+  }
+
+  #share(value: Value): Shared<Value> {
+    let shared = this.#byValue.get(value);
+    if (shared === undefined) {
+      shared = { value, number: this.#free.pop() ?? this.#byNumber.length, users: 0 };
+      this.#byNumber[shared.number] = shared;
+      this.#byValue.set(value, shared);
+    }
+    return shared;
+  }
+
+  /** @param number 0: of none */
+  #release(number: number): void {
+    const shared = this.#byNumber[number];
+    if (shared === undefined || --shared.users > 0) return;
+    this.#byValue.delete(shared.value);
+    this.#byNumber[number] = undefined;
+    this.#free.push(number);
   }
 }

@@ -4,8 +4,9 @@
  * fib-sync's business.
  */
 import type { Address } from '../wire/address.ts';
-import { formatPrefix, maskAddress, type Prefix } from '../wire/prefix.ts';
+import { formatPrefix, type Prefix } from '../wire/prefix.ts';
 import { type Path, samePaths } from './path.ts';
+import { PrefixMap } from './prefix-map.ts';
 
 /** Where a route comes from, in the words of `weft routes`. */
 export type RouteSource = 'local' | 'host' | 'static' | 'bgp';
@@ -32,11 +33,9 @@ export interface Route {
 export type RouteListener = (prefix: Prefix, best: Candidate | undefined) => void;
 
 export class RouteTable {
-  readonly #routes = new Map<PrefixKey, Route>();
+  readonly #routes = new PrefixMap<readonly Candidate[]>();
   /** Of prefixes that only one source knows, the candidates: routes with the same one share them. */
   readonly #alone = new WeakMap<Candidate, readonly Candidate[]>();
-  /** How many prefixes there are of each length, by family. */
-  readonly #lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
   readonly #listener: RouteListener;
 
   constructor(listener: RouteListener) {
@@ -69,25 +68,28 @@ export class RouteTable {
   }
 
   get(prefix: Prefix): Route | undefined {
-    return this.#routes.get(keyOf(prefix));
+    const candidates = this.#routes.get(prefix);
+    return candidates && { prefix, candidates };
   }
 
   /** The route of the longest prefix that contains the address (RFC 1812 section 5.2.4.3). */
   lookup(address: Address): Route | undefined {
-    const lengths = [...this.#lengths[address.family].keys()].sort((a, b) => b - a);
-    for (const length of lengths) {
-      const route = this.#routes.get(keyOf({ address: maskAddress(address, length), length }));
-      if (route) return route;
-    }
+    for (const { prefix, value } of this.#routes.covering(address)) return { prefix, candidates: value };
     return undefined;
   }
 
-  [Symbol.iterator](): IterableIterator<Route> {
-    return this.#routes.values();
+  /** In no order. What changes meanwhile may be missing, or there twice. */
+  *[Symbol.iterator](): Generator<Route> {
+    for (const { prefix, value } of this.#routes.entries()) yield { prefix, candidates: value };
+  }
+
+  /** How many prefixes have which candidate as their best. */
+  *bests(): Generator<{ readonly best: Candidate; readonly prefixes: number }> {
+    for (const { value, prefixes } of this.#routes.values()) yield { best: value[0], prefixes };
   }
 
   #candidates(prefix: Prefix): readonly Candidate[] {
-    return this.get(prefix)?.candidates ?? NONE;
+    return this.#routes.get(prefix) ?? NONE;
   }
 
   #only(candidate: Candidate): readonly Candidate[] {
@@ -111,19 +113,8 @@ export class RouteTable {
   }
 
   #store(prefix: Prefix, candidates: readonly Candidate[]): void {
-    const key = keyOf(prefix);
-    const existed = this.#routes.has(key);
-    const exists = candidates.length > 0;
-    if (exists) this.#routes.set(key, { prefix, candidates });
-    else this.#routes.delete(key);
-    if (existed !== exists) this.#count(prefix, exists ? 1 : -1);
-  }
-
-  #count({ address, length }: Prefix, change: number): void {
-    const lengths = this.#lengths[address.family];
-    const count = (lengths.get(length) ?? 0) + change;
-    if (count === 0) lengths.delete(length);
-    else lengths.set(length, count);
+    if (candidates.length > 0) this.#routes.set(prefix, candidates);
+    else this.#routes.delete(prefix);
   }
 }
 

@@ -1,7 +1,8 @@
-// IPv4 FIB, the writing side: keeps the routes by prefix length and writes the cells that a change concerns, in place.
+// IPv4 FIB, the writing side: keeps the routes and writes the cells that a change concerns, in place.
 // A reader sees the old or the new route of an address and never anything else: a group is filled before it is pointed
 // to, and one that is no longer pointed to is used again only when all workers have let go of it.
 
+import { PrefixNumbers } from '../../wire/prefix-numbers.ts';
 import type { FibBuilder } from './fib-builder.ts';
 import {
   defaultCell,
@@ -22,12 +23,11 @@ const FIRST_LEVEL_BITS = 24;
 export class Fib4Builder implements FibBuilder {
   readonly #fib: Int32Array;
   readonly #nextEpoch: () => number;
-  /** Next-hop id by address, one map a prefix length. */
-  readonly #routes: Map<number, number>[] = Array.from({ length: 33 }, () => new Map());
+  /** Next-hop ids. */
+  readonly #routes = new PrefixNumbers(4);
   /** Routes longer than 24 in each group. */
   readonly #inGroup = new Uint16Array(GROUPS);
   readonly #groups = new IdPool(GROUPS, 'FIB groups (/24s with longer prefixes inside)');
-  #size = 0;
 
   /** @param nextEpoch the epoch that will make the change under way public */
   constructor(fib: Int32Array, nextEpoch: () => number) {
@@ -36,26 +36,24 @@ export class Fib4Builder implements FibBuilder {
   }
 
   get size(): number {
-    return this.#size;
+    return this.#routes.size;
   }
 
   get([address]: readonly number[], length: number): number {
-    return this.#routes[length].get(address | 0) ?? 0;
+    return this.#routes.get([address >>> 0], length);
   }
 
   insert([address]: readonly number[], length: number, nextHop: number): void {
-    const isNew = !this.#routes[length].has(address | 0);
+    const isNew = this.get([address], length) === 0;
     if (length === 0) this.#fib[defaultCell] = nextHop;
     else if (length <= FIRST_LEVEL_BITS)
       this.#overwriteShort(address, length, routeEntry(length, nextHop), length);
     else this.#insertLong(address, length, nextHop, isNew);
-    this.#routes[length].set(address | 0, nextHop);
-    if (isNew) this.#size++;
+    this.#routes.set([address >>> 0], length, nextHop);
   }
 
   remove([address]: readonly number[], length: number): boolean {
-    if (!this.#routes[length].delete(address | 0)) return false;
-    this.#size--;
+    if (this.#routes.delete([address >>> 0], length) === 0) return false;
     if (length === 0) {
       this.#fib[defaultCell] = 0;
       return true;
@@ -73,9 +71,9 @@ export class Fib4Builder implements FibBuilder {
   /** Entry of the longest route that contains `address` and is shorter than `length`, 0 when there is none. */
   #cover(address: number, length: number): number {
     for (let shorter = length - 1; shorter > 0; shorter--) {
-      if (this.#routes[shorter].size === 0) continue;
-      const nextHop = this.#routes[shorter].get(address & (-1 << (32 - shorter)));
-      if (nextHop !== undefined) return routeEntry(shorter, nextHop);
+      if (!this.#routes.hasLength(shorter)) continue;
+      const nextHop = this.get([address & (-1 << (32 - shorter))], shorter);
+      if (nextHop !== 0) return routeEntry(shorter, nextHop);
     }
     return 0;
   }

@@ -149,15 +149,42 @@ export function encodeMessage(
   sequence: number,
   payload: Uint8Array,
 ): Uint8Array {
-  const length = NLMSG_HEADER_SIZE + payload.length;
-  const bytes = new Uint8Array((length + 3) & ~3);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, length, true);
-  view.setUint16(4, type, true);
-  view.setUint16(6, flags, true);
-  view.setUint32(8, sequence, true);
-  bytes.set(payload, NLMSG_HEADER_SIZE);
+  const bytes = new Uint8Array(messageSize(payload));
+  writeMessage(bytes, 0, type, flags, sequence, payload);
   return bytes;
+}
+
+/** Bytes that a message takes, padding included. */
+export function messageSize(payload: Uint8Array): number {
+  return (NLMSG_HEADER_SIZE + payload.length + 3) & ~3;
+}
+
+/** Over what is there from `at` on. @returns where the next one begins */
+export function writeMessage(
+  bytes: Uint8Array,
+  at: number,
+  type: number,
+  flags: number,
+  sequence: number,
+  payload: Uint8Array,
+): number {
+  const length = NLMSG_HEADER_SIZE + payload.length;
+  bytes.fill(0, at, at + NLMSG_HEADER_SIZE);
+  bytes[at] = length;
+  bytes[at + 1] = length >>> 8;
+  bytes[at + 2] = length >>> 16;
+  bytes[at + 4] = type;
+  bytes[at + 5] = type >>> 8;
+  bytes[at + 6] = flags;
+  bytes[at + 7] = flags >>> 8;
+  bytes[at + 8] = sequence;
+  bytes[at + 9] = sequence >>> 8;
+  bytes[at + 10] = sequence >>> 16;
+  bytes[at + 11] = sequence >>> 24;
+  bytes.set(payload, at + NLMSG_HEADER_SIZE);
+  const end = at + messageSize(payload);
+  bytes.fill(0, at + length, end);
+  return end;
 }
 
 // --- reading

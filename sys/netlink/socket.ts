@@ -12,18 +12,19 @@ import { inNamespace } from '../netns.ts';
 import { setBuffer } from '../socket.ts';
 import { SocketLevel, SocketOption } from '../socket-options.ts';
 import {
-  concat,
   type Dump,
   decodeAttributes,
   decodeMessages,
   encodeMessage,
   type Message,
+  messageSize,
   NLMSG_HEADER_SIZE,
   NlmFlag,
   type Query,
   type Request,
   readI32,
   readText,
+  writeMessage,
 } from './message.ts';
 import { messageName } from './types.ts';
 
@@ -44,7 +45,7 @@ const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
 
-/** Room for the acknowledgements of one batch and to spare: each books about 1 KiB. */
+/** Room for the errors of one batch and to spare: each books about 1 KiB. */
 const RECEIVE_BUFFER = 1 << 20;
 const BATCH_MESSAGES = 128;
 const BATCH_BYTES = 32768;
@@ -70,6 +71,7 @@ export class Rtnetlink {
   readonly #fd: number;
   #sequence = 0;
   readonly #buffer = new Uint8Array(READ_SIZE);
+  readonly #datagram = new Uint8Array(BATCH_BYTES);
 
   constructor(protocol: number) {
     this.#fd = openNetlinkSocket(0, protocol);
@@ -103,7 +105,7 @@ export class Rtnetlink {
       const batch: Request[] = [];
       let bytes = 0;
       for (let i = outcomes.length; i < requests.length && batch.length < BATCH_MESSAGES; i++) {
-        bytes += NLMSG_HEADER_SIZE + requests[i].payload.length + 3;
+        bytes += messageSize(requests[i].payload);
         if (bytes > BATCH_BYTES && batch.length > 0) break;
         batch.push(requests[i]);
       }
@@ -183,19 +185,19 @@ export class Rtnetlink {
     }
   }
 
+  /** The kernel answers in order: what failed, and the last one in any case. */
   #runBatch(batch: readonly Request[]): (SysError | undefined)[] {
     const last = this.#send(batch, NlmFlag.acknowledge);
     const first = last - batch.length + 1;
-    const outcomes = new Array<SysError | undefined>(batch.length);
-    for (let waiting = batch.length; waiting > 0; ) {
-      for (const message of this.#receive(batch[batch.length - waiting])) {
+    const outcomes = new Array<SysError | undefined>(batch.length).fill(undefined);
+    for (;;) {
+      for (const message of this.#receive(batch[batch.length - 1])) {
         const index = message.sequence - first;
         if (message.type !== NLMSG_ERROR || index < 0 || index >= batch.length) continue;
         outcomes[index] = readError(message, batch[index]);
-        waiting--;
+        if (message.sequence === last) return outcomes;
       }
     }
-    return outcomes;
   }
 
   async #sendInBackground(request: Request, flags: number): Promise<number> {
@@ -207,22 +209,23 @@ export class Rtnetlink {
     return sequence;
   }
 
-  /** Sends the requests with consecutive sequence numbers and returns the last. */
+  /**
+   * Sends the requests with consecutive sequence numbers and returns the last.
+   * @param flags of the last one, behind which the others are done too
+   */
   #send(requests: readonly Request[], flags: number): number {
     // Sequence numbers are u32 in the header; ours wrap long before, at a batch boundary.
     if (this.#sequence > 0x7fff0000) this.#sequence = 0;
-    const datagram = concat(
-      ...requests.map((request) => {
-        this.#sequence++;
-        return encodeMessage(
-          request.type,
-          request.flags | flags | NlmFlag.request,
-          this.#sequence,
-          request.payload,
-        );
-      }),
-    );
-    check(libc.send(this.#fd, datagram, datagram.length, 0), 'send', requests[0].doing);
+    const bytes = requests.reduce((sum, { payload }) => sum + messageSize(payload), 0);
+    const datagram = bytes <= BATCH_BYTES ? this.#datagram : new Uint8Array(bytes);
+    const last = requests.length - 1;
+    let end = 0;
+    for (let i = 0; i <= last; i++) {
+      const { type, flags: own, payload } = requests[i];
+      const all = own | NlmFlag.request | (i === last ? flags : 0);
+      end = writeMessage(datagram, end, type, all, ++this.#sequence, payload);
+    }
+    check(libc.send(this.#fd, datagram, end, 0), 'send', requests[0].doing);
     return this.#sequence;
   }
 
