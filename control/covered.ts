@@ -35,14 +35,13 @@ export class Covered {
   }
 
   /** 'a.b.c.d/n', or 'a.b.c.d-e.f.g.h' where a range is no prefix. */
-  ranges(): string[] {
-    const all: string[] = [];
+  *ranges(): Generator<string> {
     for (let from = this.#next(0, true); from < BLOCKS; ) {
       const to = this.#next(from, false);
-      all.push(rangeText(from, to));
+      yield rangeText(from, to);
       from = this.#next(to, true);
     }
-    return all.concat(this.#others);
+    yield* this.#others;
   }
 
   /** The first block from one on that is covered, or is not. */

@@ -13,6 +13,7 @@ import { Covered } from './covered.ts';
 import { WeftError } from './errors.ts';
 import type { NodeRoutes } from './kernel-routes.ts';
 import type { Nat, NatRules } from './nat.ts';
+import { inPortions } from './portions.ts';
 import type { Underlay } from './underlay.ts';
 
 export interface FabricOptions {
@@ -31,6 +32,8 @@ export interface Fabric extends PodRoutes {
   readonly table: RouteTable;
   /** Changes of the table inside are carried to engine and kernel together. */
   batch(work: () => void): void;
+  /** The same for many; resolves when the kernel has them too. */
+  batchInBackground(work: () => void): Promise<void>;
   /** Makes routes and masquerading those of the configuration. Rejects, with everything as before, when that cannot be. */
   apply(config: NodeConfig): Promise<void>;
   /** Works the paths of static routes out anew on the underlay as it is now. */
@@ -38,8 +41,6 @@ export interface Fabric extends PodRoutes {
 }
 
 const DEFAULTS = ['0.0.0.0/0', '::/0'].map(parsePrefix);
-/** Routes that are looked at in one go: a millisecond or two. */
-const PORTION = 2048;
 const BOTH_FAMILIES_MINIMUM = 1280; // RFC 8200 section 5
 
 export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric {
@@ -52,16 +53,16 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
     pods: [...cidrs, ...foreign.values()],
     fabric: await routed(),
   });
-  /** Where routes lead. In portions: a full table keeps nothing else waiting. */
+  /** Where routes lead. */
   const routed = async (): Promise<string[]> => {
     const covered = new Covered();
     for (const prefix of cidrs) covered.add(prefix);
-    let portion = 0;
-    for (const { prefix } of table) {
+    await inPortions(table, ({ prefix }) => {
       if (prefix.length > 0 && !isOwn(prefix)) covered.add(prefix);
-      if (++portion % PORTION === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    return covered.ranges();
+    });
+    const ranges: string[] = [];
+    await inPortions(covered.ranges(), (range) => ranges.push(range));
+    return ranges;
   };
   const isOwn = (prefix: Prefix) =>
     cidrs.some((own) => own.length <= prefix.length && prefixContains(own, prefix.address));
@@ -90,6 +91,7 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
   return {
     table,
     batch: sync.batch,
+    batchInBackground: sync.batchInBackground,
     async apply(next) {
       const before = config;
       try {

@@ -32,6 +32,11 @@ export class KernelNextHops {
   #nextId: number;
   #isSupported = true;
 
+  /** No route uses a group. */
+  get isEmpty(): boolean {
+    return this.#groups.size === 0;
+  }
+
   constructor(netlink: Rtnetlink, log: Log) {
     this.#netlink = netlink;
     this.#log = log;

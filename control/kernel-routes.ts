@@ -9,13 +9,28 @@ import { PrefixMap } from '../routing/prefix-map.ts';
 import { keyOf, type PrefixKey } from '../routing/route-table.ts';
 import type { SysError } from '../sys/errors.ts';
 import { type Request, type Route, RouteTable, type Rtnetlink, routes } from '../sys/rtnetlink.ts';
-import { type Address, addressFromBytes, addressToBytes } from '../wire/address.ts';
+import { type Address, addressToBytes } from '../wire/address.ts';
 import { formatPrefix, type Prefix } from '../wire/prefix.ts';
 import { KernelNextHops } from './kernel-next-hops.ts';
+import {
+  kernelRoute,
+  leadsAlike,
+  placeOf,
+  placesOf,
+  removal,
+  samePath,
+  sameVias,
+  textOf,
+  type UnderlayPath,
+  VERBS,
+  type Verb,
+} from './kernel-route.ts';
 import { WEFT_PROTOCOL } from './protocol.ts';
 
 export interface KernelRouteOptions {
   readonly netlink: Rtnetlink;
+  /** Of the same namespace, and nobody else's: for what takes the kernel long. */
+  readonly background: Rtnetlink;
   /** Index and MTU of the host port. */
   readonly hostPort: { readonly index: number; readonly mtu: number };
   /** The node's own addresses in the fabric: what it sends there comes from them. At most one a family is used. */
@@ -32,7 +47,7 @@ export interface NodeRoutes extends KernelRoutes {
   viaLost(address: Address): void;
   /** What should be in the kernel's table and is not, or is and should not. */
   differences(): string[];
-  removeAll(): void;
+  removeAll(): Promise<void>;
 }
 
 /** Kept of each route, one for all that are alike; what the kernel is asked for is made from it when it is needed. */
@@ -56,8 +71,33 @@ interface Change {
   readonly path: KernelPath | undefined;
 }
 
+type Ask = (request: Request, onAnswer: (error: SysError | undefined) => void) => void;
+
+/** What the kernel is to be asked for, in order, and what follows from each answer. */
+class Exchange {
+  readonly requests: Request[] = [];
+  readonly #onAnswer: ((error: SysError | undefined) => void)[] = [];
+
+  readonly ask: Ask = (request, onAnswer) => {
+    this.requests.push(request);
+    this.#onAnswer.push(onAnswer);
+  };
+
+  finish(answers: readonly (SysError | undefined)[]): void {
+    for (const [i, error] of answers.entries()) this.#onAnswer[i](error);
+  }
+}
+
+/** What the kernel is being asked for while others go on. */
+interface UnderWay {
+  readonly changes: ReadonlyMap<PrefixKey, Change>;
+  /** Changed once more meanwhile: what comes of both is known only afterwards. */
+  readonly overtaken: Map<PrefixKey, Change>;
+  readonly done: Promise<void>;
+}
+
 export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
-  const { netlink, hostPort, sources, log } = options;
+  const { netlink, background, hostPort, sources, log } = options;
   const nextHops = new KernelNextHops(netlink, log);
   const wanted = new PrefixMap<Wanted>();
   const alike = new WeakMap<KernelPath, Alike>();
@@ -101,26 +141,81 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
   const stale = new Map<string, Route>();
   for (const route of listOwn(netlink)) stale.set(placeOf(route), route);
   let batch: Map<PrefixKey, Change> | undefined;
+  let underWay: UnderWay | undefined;
 
   const apply = (changes: readonly Change[]): void => {
-    const requests: Request[] = [];
-    const after: ((error: SysError | undefined) => void)[] = [];
-    const ask = (request: Request, then: (error: SysError | undefined) => void) => {
-      requests.push(request);
-      after.push(then);
-    };
+    const exchange = exchangeFor(changes);
+    for (const { prefix } of underWay ? changes : []) {
+      const key = keyOf(prefix);
+      const overtaken = underWay?.changes.get(key);
+      if (overtaken) underWay?.overtaken.set(key, overtaken);
+    }
+    exchange.finish(netlink.settle(exchange.requests));
+  };
+
+  const applyInBackground = async (changes: ReadonlyMap<PrefixKey, Change>): Promise<void> => {
+    const exchange = exchangeFor([...changes.values()]);
+    if (exchange.requests.length === 0) return;
+    const overtaken = new Map<PrefixKey, Change>();
+    const answers = background.settleInBackground(exchange.requests);
+    const done = answers.then(
+      (errors) => {
+        underWay = undefined;
+        exchange.finish(errors);
+        for (const change of overtaken.values()) settleOvertaken(change);
+      },
+      (error) => {
+        underWay = undefined;
+        throw error;
+      },
+    );
+    underWay = { changes, overtaken, done };
+    await done;
+  };
+
+  /** Of a prefix that was asked for twice at a time: makes the kernel's route what is wanted now. */
+  const settleOvertaken = ({ prefix, path }: Change): void => {
+    const entry = wanted.get(prefix);
+    const exchange = new Exchange();
+    if (path && path.learned !== entry?.path.learned) {
+      exchange.ask(requestFor('remove', prefix, wantedOf(path, undefined, true)), complain);
+    }
+    if (entry) {
+      const installed = wantedOf(entry.path, entry.group, true);
+      wanted.set(prefix, installed);
+      exchange.ask(
+        requestFor('replace', prefix, installed),
+        (error) => error && lacks(prefix, installed, error),
+      );
+    }
+    exchange.finish(netlink.settle(exchange.requests));
+  };
+
+  /** What is wanted is so from now on. */
+  const exchangeFor = (changes: readonly Change[]): Exchange => {
+    const exchange = new Exchange();
     moveGroups(changes);
     for (const { prefix, path } of changes) {
       const before = wanted.get(prefix);
-      if (path) install(prefix, path, before, ask);
-      else if (before) uninstall(prefix, before, ask);
+      if (path) install(prefix, path, before, exchange.ask);
+      else if (before) uninstall(prefix, before, exchange.ask);
     }
-    for (const [i, error] of netlink.settle(requests).entries()) after[i](error);
+    return exchange;
+  };
+
+  const lacks = (prefix: Prefix, { path, group }: Wanted, error: SysError): void => {
+    const now = wanted.get(prefix);
+    if (now?.path === path && now.group === group) wanted.set(prefix, wantedOf(path, group, false));
+    log.warn(
+      { err: error },
+      "a route of the fabric is not in the node's table: the node itself may not reach it",
+    );
   };
 
   /** Where all routes of a group go over to other routers together, the group goes. */
   const moveGroups = (changes: readonly Change[]): void => {
-    const moves = new Map<number, { to: KernelPath & { kind: 'underlay' }; count: number } | undefined>();
+    if (nextHops.isEmpty) return;
+    const moves = new Map<number, { to: UnderlayPath; count: number } | undefined>();
     for (const { prefix, path } of changes) {
       const group = wanted.get(prefix)?.group;
       if (group === undefined) continue;
@@ -136,12 +231,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     }
   };
 
-  const install = (
-    prefix: Prefix,
-    path: KernelPath,
-    before: Wanted | undefined,
-    ask: (request: Request, then: (error: SysError | undefined) => void) => void,
-  ): void => {
+  const install = (prefix: Prefix, path: KernelPath, before: Wanted | undefined, ask: Ask): void => {
     const group = needsGroup(path, before) ? nextHops.acquire(path.vias) : undefined;
     const unused = before?.group === undefined ? [] : nextHops.release(before.group);
     const entry = wantedOf(path, group, true);
@@ -152,23 +242,12 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     const ours =
       (before?.isInstalled && staysAtPlace) ||
       (stale.size > 0 && stale.delete(placeOf(routeOf(prefix, entry))));
-    ask(requestFor(ours ? 'replace' : 'add', prefix, entry), (error) => {
-      if (!error) return;
-      wanted.set(prefix, wantedOf(path, group, false));
-      log.warn(
-        { err: error },
-        "a route of the fabric is not in the node's table: the node itself may not reach it",
-      );
-    });
+    ask(requestFor(ours ? 'replace' : 'add', prefix, entry), (error) => error && lacks(prefix, entry, error));
     if (before && !staysAtPlace) ask(requestFor('remove', prefix, before), complain);
     for (const request of unused) ask(request, () => {});
   };
 
-  const uninstall = (
-    prefix: Prefix,
-    before: Wanted,
-    ask: (request: Request, then: (error: SysError | undefined) => void) => void,
-  ): void => {
+  const uninstall = (prefix: Prefix, before: Wanted, ask: Ask): void => {
     wanted.delete(prefix);
     ask(requestFor('remove', prefix, before), complain);
     if (before.group === undefined) return;
@@ -220,6 +299,17 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
         apply(changes);
       }
     },
+    async batchInBackground(work) {
+      while (underWay) await underWay.done;
+      const changes = new Map<PrefixKey, Change>();
+      batch = changes;
+      try {
+        work();
+      } finally {
+        batch = undefined;
+        await applyInBackground(changes);
+      }
+    },
     viaLost: (address) => nextHops.lost(address),
     removeStale,
     repair() {
@@ -246,6 +336,12 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
           return [placeOf(route), route] as const;
         }),
       );
+      for (const { prefix } of underWay?.changes.values() ?? []) {
+        for (const place of placesOf(prefix)) {
+          present.delete(place);
+          expected.delete(place);
+        }
+      }
       return [
         ...[...expected].flatMap(([place, route]) =>
           present.has(place) ? [] : [`${textOf(route)} is not in the node's table`],
@@ -263,7 +359,8 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
         }),
       ];
     },
-    removeAll() {
+    async removeAll() {
+      while (underWay) await underWay.done;
       apply([...wanted.entries()].map(({ prefix }) => ({ prefix, path: undefined })));
       removeStale();
     },
@@ -271,95 +368,11 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
 }
 
 /** One router needs no group, but a group that is left with one stays. */
-function needsGroup(path: KernelPath, before: Wanted | undefined): path is KernelPath & { kind: 'underlay' } {
+function needsGroup(path: KernelPath, before: Wanted | undefined): path is UnderlayPath {
   return path.kind === 'underlay' && (path.vias.length > 1 || before?.group !== undefined);
-}
-
-type UnderlayPath = Extract<KernelPath, { kind: 'underlay' }>;
-
-function sameVias(a: UnderlayPath, b: UnderlayPath): boolean {
-  return a === b || JSON.stringify(a.vias) === JSON.stringify(b.vias);
-}
-
-function samePath(a: KernelPath, b: KernelPath): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
-}
-
-/**
- * Routes that were learned stand behind those that someone set on this node: 20 is what routing daemons use; in IPv6, where
- * a link's own route has 256 and one without a metric 1024, between these.
- */
-const LEARNED_METRIC = { 4: 20, 6: 512 } as const;
-const DEFAULT_METRIC = { 4: 0, 6: 1024 } as const;
-
-interface RouteParts {
-  readonly hostPort: { readonly index: number; readonly mtu: number };
-  readonly source: Address | undefined;
-  readonly group: number | undefined;
-}
-
-function kernelRoute(prefix: Prefix, path: KernelPath, { hostPort, source, group }: RouteParts): Route {
-  const { family } = prefix.address;
-  const common = {
-    destination: { address: addressToBytes(prefix.address), length: prefix.length },
-    protocol: WEFT_PROTOCOL,
-    ...(path.learned && { priority: LEARNED_METRIC[family] }),
-  };
-  if (path.kind === 'fabric') {
-    const mtu = Math.min(path.mtu, hostPort.mtu);
-    return {
-      ...common,
-      index: hostPort.index,
-      mtu,
-      ...(source && { preferredSource: addressToBytes(source) }),
-    };
-  }
-  if (group !== undefined) return { ...common, nexthopId: group };
-  const hops = path.vias.map(({ address, interface: index, weight }) => ({
-    gateway: addressToBytes(address),
-    ...(index !== undefined && { index }),
-    ...(weight !== undefined && { weight }),
-  }));
-  if (hops.length > 1) return { ...common, hops };
-  const { weight, ...only } = hops[0];
-  return { ...common, ...only };
-}
-
-const VERBS = { add: routes.add, replace: routes.replace, remove: removal } as const;
-type Verb = keyof typeof VERBS;
-
-function removal({ destination, index, priority }: Route): Request {
-  return routes.remove({
-    destination,
-    protocol: WEFT_PROTOCOL,
-    ...(index !== undefined && { index }),
-    ...(priority !== undefined && { priority }),
-  });
-}
-
-function leadsAlike(wanted: Route, found: Route): boolean {
-  if (wanted.nexthopId !== undefined || found.nexthopId !== undefined)
-    return wanted.nexthopId === found.nexthopId;
-  const gateways = (route: Route) =>
-    (route.hops ?? [route]).map(({ gateway }) => Buffer.from(gateway ?? []).toString('hex')).sort();
-  return gateways(wanted).join() === gateways(found).join();
 }
 
 function listOwn(netlink: Rtnetlink): Route[] {
   const filter = { table: RouteTable.main, protocol: WEFT_PROTOCOL };
   return ([4, 6] as const).flatMap((family) => netlink.list(routes.all({ family, ...filter })));
-}
-
-function prefixOf({ destination }: Route): Prefix {
-  return { address: addressFromBytes(destination.address), length: destination.length };
-}
-
-/** The kernel has one route of ours at each. */
-function placeOf(route: Route): string {
-  const prefix = prefixOf(route);
-  return `${keyOf(prefix)} ${route.priority ?? DEFAULT_METRIC[prefix.address.family]}`;
-}
-
-function textOf(route: Route): string {
-  return formatPrefix(prefixOf(route));
 }

@@ -146,8 +146,11 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
   await uplink.tick();
   const hostPort = engine.addPort({ kind: 'host', mtu: hostMtu, fds });
 
+  const background = openRtnetlink();
+  cleanup.add(() => background.close());
   const kernel = openKernelRoutes({
     netlink,
+    background,
     hostPort: { index, mtu: hostMtu },
     sources: hostAddresses,
     log,
@@ -199,6 +202,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     underlay,
     table: fabric.table,
     batch: fabric.batch,
+    batchInBackground: fabric.batchInBackground,
     pods: () => attachments.list().length,
     log,
     onFailure: context.onFailure,

@@ -36,12 +36,16 @@ export interface KernelRoutes {
   remove(prefix: Prefix): void;
   /** Asks the kernel for the changes inside together; the last for a prefix counts. */
   batch(work: () => void): void;
+  /** The same for many: resolves when the kernel has answered, which may take it a third of a second. */
+  batchInBackground(work: () => void): Promise<void>;
 }
 
 export interface FibSync {
   /** For the route table. What the engine throws (tables used up) passes through. */
   readonly listener: RouteListener;
   batch(work: () => void): void;
+  /** The engine has the changes at once, the kernel when this resolves. */
+  batchInBackground(work: () => void): Promise<void>;
 }
 
 /** @param learnedIntoKernel whether learned routes through tunnels go into the kernel's table too; asked at each change */
@@ -73,6 +77,7 @@ export function fibSync(fib: Fib, kernel: KernelRoutes, learnedIntoKernel = () =
       }
     },
     batch: (work) => fib.batch(() => kernel.batch(work)),
+    batchInBackground: (work) => kernel.batchInBackground(() => fib.batch(work)),
   };
 }
 

@@ -39,6 +39,8 @@ export interface BgpNodeOptions {
   readonly table: RouteTable;
   /** Changes inside are carried to engine and kernel together. */
   batch(work: () => void): void;
+  /** The same for many; resolves when the kernel has them too. */
+  batchInBackground(work: () => void): Promise<void>;
   /** Pods that are attached now. */
   pods(): number;
   readonly log: Log;
@@ -136,12 +138,12 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
     log,
   });
   const events: BgpEvents = {
-    onRoutes(batch: RouteBatch) {
+    async onRoutes(batch: RouteBatch) {
       for (const { prefix } of unconfirmed.size > 0 ? changesOf(batch) : []) {
         unconfirmed.delete(formatPrefix(prefix));
       }
       let carries = false;
-      options.batch(() => {
+      await options.batchInBackground(() => {
         carries = learned.update(changesOf(batch));
       });
       if (carries) tell();

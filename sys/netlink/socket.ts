@@ -15,7 +15,6 @@ import {
   type Dump,
   decodeAttributes,
   decodeMessages,
-  encodeMessage,
   type Message,
   messageSize,
   NLMSG_HEADER_SIZE,
@@ -27,6 +26,8 @@ import {
   writeMessage,
 } from './message.ts';
 import { messageName } from './types.ts';
+
+const writeFile = promisify(write);
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -102,14 +103,8 @@ export class Rtnetlink {
   settle(requests: readonly Request[]): (SysError | undefined)[] {
     const outcomes: (SysError | undefined)[] = [];
     while (outcomes.length < requests.length) {
-      const batch: Request[] = [];
-      let bytes = 0;
-      for (let i = outcomes.length; i < requests.length && batch.length < BATCH_MESSAGES; i++) {
-        bytes += messageSize(requests[i].payload);
-        if (bytes > BATCH_BYTES && batch.length > 0) break;
-        batch.push(requests[i]);
-      }
-      outcomes.push(...this.#runBatch(batch));
+      const batch = nextBatch(requests, outcomes.length);
+      outcomes.push(...this.#answers(batch, this.#send(batch, NlmFlag.acknowledge)));
     }
     return outcomes;
   }
@@ -119,20 +114,23 @@ export class Rtnetlink {
    * may be asked of this socket meanwhile.
    */
   async runInBackground(request: Request): Promise<void> {
-    const sequence = await this.#sendInBackground(request, NlmFlag.acknowledge);
-    for (;;) {
-      for (const message of this.#receive(request)) {
-        if (message.sequence !== sequence || message.type !== NLMSG_ERROR) continue;
-        const error = readError(message, request);
-        if (error) throw error;
-        return;
-      }
+    const [error] = await this.settleInBackground([request]);
+    if (error) throw error;
+  }
+
+  /** `settle` in the same way: many routes of a large table take the kernel a third of a second now and then. */
+  async settleInBackground(requests: readonly Request[]): Promise<(SysError | undefined)[]> {
+    const outcomes: (SysError | undefined)[] = [];
+    while (outcomes.length < requests.length) {
+      const batch = nextBatch(requests, outcomes.length);
+      outcomes.push(...this.#answers(batch, await this.#sendInBackground(batch, NlmFlag.acknowledge)));
     }
+    return outcomes;
   }
 
   /** `find` in the same way: what asks the kernel waits for what it is doing. */
   async findInBackground<T>(query: Query<T>): Promise<T | undefined> {
-    const sequence = await this.#sendInBackground(query, 0);
+    const sequence = await this.#sendInBackground([query], 0);
     return orAbsent(() => this.#answer(query, sequence));
   }
 
@@ -185,9 +183,8 @@ export class Rtnetlink {
     }
   }
 
-  /** The kernel answers in order: what failed, and the last one in any case. */
-  #runBatch(batch: readonly Request[]): (SysError | undefined)[] {
-    const last = this.#send(batch, NlmFlag.acknowledge);
+  /** The kernel answers in order: what failed, and the last one in any case. @param last sequence number */
+  #answers(batch: readonly Request[], last: number): (SysError | undefined)[] {
     const first = last - batch.length + 1;
     const outcomes = new Array<SysError | undefined>(batch.length).fill(undefined);
     for (;;) {
@@ -200,24 +197,30 @@ export class Rtnetlink {
     }
   }
 
-  async #sendInBackground(request: Request, flags: number): Promise<number> {
-    const sequence = ++this.#sequence;
-    const all = request.flags | flags | NlmFlag.request;
-    const datagram = encodeMessage(request.type, all, sequence, request.payload);
+  async #sendInBackground(requests: readonly Request[], flags: number): Promise<number> {
+    const datagram = this.#encode(requests, flags);
+    const sequence = this.#sequence;
     // To write(2) a netlink socket is a file like any other, and Node writes files in threads of its own.
-    await promisify(write)(this.#fd, datagram, 0, datagram.length, null);
+    await writeFile(this.#fd, datagram, 0, datagram.length, null);
     return sequence;
   }
 
-  /**
-   * Sends the requests with consecutive sequence numbers and returns the last.
-   * @param flags of the last one, behind which the others are done too
-   */
+  /** Returns the sequence number of the last. */
   #send(requests: readonly Request[], flags: number): number {
+    const datagram = this.#encode(requests, flags);
+    check(libc.send(this.#fd, datagram, datagram.length, 0), 'send', requests[0].doing);
+    return this.#sequence;
+  }
+
+  /**
+   * The requests with consecutive sequence numbers, valid until the next call.
+   * @param flags of the last one: the kernel is done with the others before it
+   */
+  #encode(requests: readonly Request[], flags: number): Uint8Array {
     // Sequence numbers are u32 in the header; ours wrap long before, at a batch boundary.
     if (this.#sequence > 0x7fff0000) this.#sequence = 0;
     const bytes = requests.reduce((sum, { payload }) => sum + messageSize(payload), 0);
-    const datagram = bytes <= BATCH_BYTES ? this.#datagram : new Uint8Array(bytes);
+    const datagram = bytes <= BATCH_BYTES ? this.#datagram.subarray(0, bytes) : new Uint8Array(bytes);
     const last = requests.length - 1;
     let end = 0;
     for (let i = 0; i <= last; i++) {
@@ -225,8 +228,7 @@ export class Rtnetlink {
       const all = own | NlmFlag.request | (i === last ? flags : 0);
       end = writeMessage(datagram, end, type, all, ++this.#sequence, payload);
     }
-    check(libc.send(this.#fd, datagram, end, 0), 'send', requests[0].doing);
-    return this.#sequence;
+    return datagram;
   }
 
   /** The messages of one datagram, valid until the next call. */
@@ -245,6 +247,17 @@ export class Rtnetlink {
       });
     }
   }
+}
+
+/** As many from one on as go in one system call. */
+function nextBatch(requests: readonly Request[], from: number): readonly Request[] {
+  let bytes = 0;
+  let end = from;
+  for (; end < requests.length && end - from < BATCH_MESSAGES; end++) {
+    bytes += messageSize(requests[end].payload);
+    if (bytes > BATCH_BYTES && end > from) break;
+  }
+  return requests.slice(from, end);
 }
 
 /** What the kernel says of a link, nexthop, rule or route that is not there. */

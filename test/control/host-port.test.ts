@@ -18,6 +18,7 @@ import { enterNamespace, makeNamespace, type TestNamespace } from '../support/po
 let node: TestNamespace;
 let leave: () => void;
 let netlink: Rtnetlink;
+let background: Rtnetlink;
 let log: ReturnType<typeof recordingLog>;
 let ports: HostPort[];
 const ip = (command: string) => node.run('ip', ...command.split(' '));
@@ -26,6 +27,7 @@ beforeEach(() => {
   node = makeNamespace();
   leave = enterNamespace(node.path);
   netlink = openRtnetlink();
+  background = openRtnetlink();
   log = recordingLog();
   ports = [];
   ip('link set lo up');
@@ -38,6 +40,7 @@ beforeEach(() => {
 afterEach(() => {
   for (const port of ports) closeQueues(port);
   netlink.close();
+  background.close();
   leave();
   node.delete();
 });
@@ -164,7 +167,13 @@ describe('openKernelRoutes', () => {
       .filter(Boolean);
 
   function routes(): NodeRoutes {
-    return openKernelRoutes({ netlink, hostPort: { index: open().index, mtu: 1450 }, sources, log });
+    return openKernelRoutes({
+      netlink,
+      background,
+      hostPort: { index: open().index, mtu: 1450 },
+      sources,
+      log,
+    });
   }
 
   it("sets routes into the fabric with the node's address and the path's MTU", () => {
@@ -221,7 +230,40 @@ describe('openKernelRoutes', () => {
     expect(ip('route')).toContain('10.244.2.0/24 dev u0 proto static');
   });
 
-  it('puts back what the kernel dropped with an interface', () => {
+  it('asks in the background for many, and what changes once more meanwhile is as it was wanted last', async () => {
+    const table = routes();
+    const learned = { ...fabric(1400), learned: true };
+    const many = Array.from({ length: 1000 }, (_, n) => parsePrefix(`10.${n >> 8}.${n & 255}.0/24`));
+    const [first, second, third, fourth] = many;
+    table.set(fourth, fabric(1300));
+    const done = table.batchInBackground(() => {
+      for (const prefix of many) table.set(prefix, prefix === fourth ? fabric(1350) : learned);
+    });
+    expect(table.differences()).toEqual([]);
+    table.remove(first);
+    table.set(second, fabric(1300));
+    table.set(third, { ...fabric(1300), learned: true });
+    table.remove(fourth);
+    const [other] = await Promise.all([
+      table.batchInBackground(() => table.set(parsePrefix('10.9.9.0/24'), learned)).then(() => own().length),
+      done,
+    ]);
+    expect([other, own().length]).toEqual([999, 999]);
+    expect(table.differences()).toEqual([]);
+    expect(own().filter((line) => / mtu 1[^4]/.test(line))).toEqual([
+      expect.stringMatching(/^10\.0\.1\.0\/24 dev weft0 scope link src 10\.244\.1\.1 mtu 1300/),
+      expect.stringMatching(/^10\.0\.2\.0\/24 dev weft0 .*metric 20 mtu 1300/),
+    ]);
+    await table.batchInBackground(() => {
+      for (const prefix of many) table.remove(prefix);
+    });
+    expect(own()).toHaveLength(1);
+    await table.removeAll();
+    expect(own()).toEqual([]);
+    expect(log.lines.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  it('puts back what the kernel dropped with an interface', async () => {
     const table = routes();
     table.set(parsePrefix('10.244.2.0/24'), underlay('192.168.77.2'));
     table.set(parsePrefix('10.244.3.0/24'), fabric(1450));
@@ -231,7 +273,7 @@ describe('openKernelRoutes', () => {
     ip('link set u0 up');
     table.repair();
     expect(own()).toHaveLength(2);
-    table.removeAll();
+    await table.removeAll();
     expect(own()).toEqual([]);
   });
 });

@@ -18,6 +18,9 @@ function recorded(learnedIntoKernel = true) {
         work();
         calls.push('kernel batch');
       },
+      async batchInBackground(work) {
+        this.batch(work);
+      },
       set: (prefix, path) => {
         const where =
           path.kind === 'underlay' ? path.vias.map(({ address }) => formatAddress(address)) : 'fabric';

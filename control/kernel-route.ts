@@ -1,0 +1,103 @@
+/**
+ * What the kernel is asked for where a route of the fabric leads: made from values, and compared with what the kernel has.
+ */
+import type { KernelPath } from '../routing/fib-sync.ts';
+import { keyOf } from '../routing/route-table.ts';
+import { type Request, type Route, routes } from '../sys/rtnetlink.ts';
+import { type Address, addressFromBytes, addressToBytes } from '../wire/address.ts';
+import { formatPrefix, type Prefix } from '../wire/prefix.ts';
+import { WEFT_PROTOCOL } from './protocol.ts';
+
+export type UnderlayPath = Extract<KernelPath, { kind: 'underlay' }>;
+
+export function sameVias(a: UnderlayPath, b: UnderlayPath): boolean {
+  return a === b || JSON.stringify(a.vias) === JSON.stringify(b.vias);
+}
+
+export function samePath(a: KernelPath, b: KernelPath): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
+/**
+ * Routes that were learned stand behind those that someone set on this node: 20 is what routing daemons use; in IPv6, where
+ * a link's own route has 256 and one without a metric 1024, between these.
+ */
+const LEARNED_METRIC = { 4: 20, 6: 512 } as const;
+const DEFAULT_METRIC = { 4: 0, 6: 1024 } as const;
+
+interface RouteParts {
+  readonly hostPort: { readonly index: number; readonly mtu: number };
+  readonly source: Address | undefined;
+  readonly group: number | undefined;
+}
+
+export function kernelRoute(
+  prefix: Prefix,
+  path: KernelPath,
+  { hostPort, source, group }: RouteParts,
+): Route {
+  const { family } = prefix.address;
+  const common = {
+    destination: { address: addressToBytes(prefix.address), length: prefix.length },
+    protocol: WEFT_PROTOCOL,
+    ...(path.learned && { priority: LEARNED_METRIC[family] }),
+  };
+  if (path.kind === 'fabric') {
+    const mtu = Math.min(path.mtu, hostPort.mtu);
+    return {
+      ...common,
+      index: hostPort.index,
+      mtu,
+      ...(source && { preferredSource: addressToBytes(source) }),
+    };
+  }
+  if (group !== undefined) return { ...common, nexthopId: group };
+  const hops = path.vias.map(({ address, interface: index, weight }) => ({
+    gateway: addressToBytes(address),
+    ...(index !== undefined && { index }),
+    ...(weight !== undefined && { weight }),
+  }));
+  if (hops.length > 1) return { ...common, hops };
+  const { weight, ...only } = hops[0];
+  return { ...common, ...only };
+}
+
+export const VERBS = { add: routes.add, replace: routes.replace, remove: removal } as const;
+export type Verb = keyof typeof VERBS;
+
+export function removal({ destination, index, priority }: Route): Request {
+  return routes.remove({
+    destination,
+    protocol: WEFT_PROTOCOL,
+    ...(index !== undefined && { index }),
+    ...(priority !== undefined && { priority }),
+  });
+}
+
+export function leadsAlike(wanted: Route, found: Route): boolean {
+  if (wanted.nexthopId !== undefined || found.nexthopId !== undefined)
+    return wanted.nexthopId === found.nexthopId;
+  const gateways = (route: Route) =>
+    (route.hops ?? [route]).map(({ gateway }) => Buffer.from(gateway ?? []).toString('hex')).sort();
+  return gateways(wanted).join() === gateways(found).join();
+}
+
+function prefixOf({ destination }: Route): Prefix {
+  return { address: addressFromBytes(destination.address), length: destination.length };
+}
+
+/** The kernel has one route of ours at each. */
+export function placeOf(route: Route): string {
+  const prefix = prefixOf(route);
+  return `${keyOf(prefix)} ${route.priority ?? DEFAULT_METRIC[prefix.address.family]}`;
+}
+
+/** All places that a route of ours to the prefix may have. */
+export function placesOf(prefix: Prefix): string[] {
+  const { family } = prefix.address;
+  return [DEFAULT_METRIC[family], LEARNED_METRIC[family]].map((metric) => `${keyOf(prefix)} ${metric}`);
+}
+
+export function textOf(route: Route): string {
+  return formatPrefix(prefixOf(route));
+}
