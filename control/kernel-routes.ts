@@ -71,22 +71,41 @@ interface Change {
   readonly path: KernelPath | undefined;
 }
 
-type Ask = (request: Request, onAnswer: (error: SysError | undefined) => void) => void;
-
-/** What the kernel is to be asked for, in order, and what follows from each answer. */
+/** What the kernel is to be asked for, in order; of what it refuses is told what it was for. */
 class Exchange {
   readonly requests: Request[] = [];
-  readonly #onAnswer: ((error: SysError | undefined) => void)[] = [];
+  readonly #prefixes: (Prefix | undefined)[] = [];
+  readonly #entries: (Wanted | undefined)[] = [];
 
-  readonly ask: Ask = (request, onAnswer) => {
+  install(request: Request, prefix: Prefix, entry: Wanted): void {
+    this.#ask(request, prefix, entry);
+  }
+
+  remove(request: Request, prefix: Prefix): void {
+    this.#ask(request, prefix, undefined);
+  }
+
+  /** It does not matter whether the kernel does it. */
+  tidy(request: Request): void {
+    this.#ask(request, undefined, undefined);
+  }
+
+  finish(answers: readonly (SysError | undefined)[], refused: Refused): void {
+    for (const [i, error] of answers.entries()) {
+      const prefix = this.#prefixes[i];
+      if (error !== undefined && prefix !== undefined) refused(error, prefix, this.#entries[i]);
+    }
+  }
+
+  #ask(request: Request, prefix: Prefix | undefined, entry: Wanted | undefined): void {
     this.requests.push(request);
-    this.#onAnswer.push(onAnswer);
-  };
-
-  finish(answers: readonly (SysError | undefined)[]): void {
-    for (const [i, error] of answers.entries()) this.#onAnswer[i](error);
+    this.#prefixes.push(prefix);
+    this.#entries.push(entry);
   }
 }
+
+/** @param entry what was to be installed; absent: the route was to be removed */
+type Refused = (error: SysError, prefix: Prefix, entry: Wanted | undefined) => void;
 
 /** What the kernel is being asked for while others go on. */
 interface UnderWay {
@@ -150,7 +169,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
       const overtaken = underWay?.changes.get(key);
       if (overtaken) underWay?.overtaken.set(key, overtaken);
     }
-    exchange.finish(netlink.settle(exchange.requests));
+    exchange.finish(netlink.settle(exchange.requests), refused);
   };
 
   const applyInBackground = async (changes: ReadonlyMap<PrefixKey, Change>): Promise<void> => {
@@ -161,7 +180,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     const done = answers.then(
       (errors) => {
         underWay = undefined;
-        exchange.finish(errors);
+        exchange.finish(errors, refused);
         for (const change of overtaken.values()) settleOvertaken(change);
       },
       (error) => {
@@ -178,17 +197,14 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     const entry = wanted.get(prefix);
     const exchange = new Exchange();
     if (path && path.learned !== entry?.path.learned) {
-      exchange.ask(requestFor('remove', prefix, wantedOf(path, undefined, true)), complain);
+      exchange.remove(requestFor('remove', prefix, wantedOf(path, undefined, true)), prefix);
     }
     if (entry) {
       const installed = wantedOf(entry.path, entry.group, true);
       wanted.set(prefix, installed);
-      exchange.ask(
-        requestFor('replace', prefix, installed),
-        (error) => error && lacks(prefix, installed, error),
-      );
+      exchange.install(requestFor('replace', prefix, installed), prefix, installed);
     }
-    exchange.finish(netlink.settle(exchange.requests));
+    exchange.finish(netlink.settle(exchange.requests), refused);
   };
 
   /** What is wanted is so from now on. */
@@ -197,15 +213,19 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     moveGroups(changes);
     for (const { prefix, path } of changes) {
       const before = wanted.get(prefix);
-      if (path) install(prefix, path, before, exchange.ask);
-      else if (before) uninstall(prefix, before, exchange.ask);
+      if (path) install(prefix, path, before, exchange);
+      else if (before) uninstall(prefix, before, exchange);
     }
     return exchange;
   };
 
-  const lacks = (prefix: Prefix, { path, group }: Wanted, error: SysError): void => {
-    const now = wanted.get(prefix);
-    if (now?.path === path && now.group === group) wanted.set(prefix, wantedOf(path, group, false));
+  const refused: Refused = (error, prefix, entry) => {
+    if (entry === undefined) {
+      complain(error);
+      return;
+    }
+    const { path, group } = entry;
+    if (wanted.get(prefix) === entry) wanted.set(prefix, wantedOf(path, group, false));
     log.warn(
       { err: error },
       "a route of the fabric is not in the node's table: the node itself may not reach it",
@@ -231,7 +251,12 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     }
   };
 
-  const install = (prefix: Prefix, path: KernelPath, before: Wanted | undefined, ask: Ask): void => {
+  const install = (
+    prefix: Prefix,
+    path: KernelPath,
+    before: Wanted | undefined,
+    exchange: Exchange,
+  ): void => {
     const group = needsGroup(path, before) ? nextHops.acquire(path.vias) : undefined;
     const unused = before?.group === undefined ? [] : nextHops.release(before.group);
     const entry = wantedOf(path, group, true);
@@ -242,16 +267,16 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     const ours =
       (before?.isInstalled && staysAtPlace) ||
       (stale.size > 0 && stale.delete(placeOf(routeOf(prefix, entry))));
-    ask(requestFor(ours ? 'replace' : 'add', prefix, entry), (error) => error && lacks(prefix, entry, error));
-    if (before && !staysAtPlace) ask(requestFor('remove', prefix, before), complain);
-    for (const request of unused) ask(request, () => {});
+    exchange.install(requestFor(ours ? 'replace' : 'add', prefix, entry), prefix, entry);
+    if (before && !staysAtPlace) exchange.remove(requestFor('remove', prefix, before), prefix);
+    for (const request of unused) exchange.tidy(request);
   };
 
-  const uninstall = (prefix: Prefix, before: Wanted, ask: Ask): void => {
+  const uninstall = (prefix: Prefix, before: Wanted, exchange: Exchange): void => {
     wanted.delete(prefix);
-    ask(requestFor('remove', prefix, before), complain);
+    exchange.remove(requestFor('remove', prefix, before), prefix);
     if (before.group === undefined) return;
-    for (const request of nextHops.release(before.group)) ask(request, () => {});
+    for (const request of nextHops.release(before.group)) exchange.tidy(request);
   };
 
   const complain = (error: SysError | undefined): void => {

@@ -5,7 +5,7 @@
  */
 import { type Address, formatAddress } from '../wire/address.ts';
 import { type Mac, vtepMac } from '../wire/mac.ts';
-import type { Prefix } from '../wire/prefix.ts';
+import { type Prefix, prefixContains } from '../wire/prefix.ts';
 import { type Tunnel, TunnelType } from './bgp/codec/tunnel.ts';
 import {
   isResolved,
@@ -184,7 +184,7 @@ export class LearnedRoutes {
   /** Whether a route to the prefix could be a way to a next hop in use. */
   #carriesNextHop(prefix: Prefix): boolean {
     for (const { nextHops } of this.#groups.values()) {
-      if (nextHops.some(({ address }) => contains(prefix, address))) return true;
+      if (nextHops.some(({ address }) => prefixContains(prefix, address))) return true;
     }
     return false;
   }
@@ -399,15 +399,6 @@ function wholeWeights(weights: readonly number[]): number[] {
     if (whole && (most / least) * scale <= MOST_WEIGHT) return scaled.map(Math.round);
   }
   return weights.map((weight) => Math.max(1, Math.round((weight / most) * MOST_WEIGHT)));
-}
-
-function contains({ address, length }: Prefix, other: Address): boolean {
-  if (address.family !== other.family) return false;
-  for (let w = 0, left = length; left > 0; w++, left -= 32) {
-    const mask = left >= 32 ? 0xffffffff : (-1 << (32 - left)) >>> 0;
-    if (((address.words[w] ^ other.words[w]) & mask) !== 0) return false;
-  }
-  return true;
 }
 
 function pathKey({ nextHop, interface: link = '', source, tunnels, weight }: LearnedPath): string {

@@ -103,9 +103,14 @@ export const addressEquals = (a: Address, b: Address): boolean =>
 
 /** 4 or 16 bytes in network order. */
 export const addressToBytes = ({ words }: Address): Uint8Array => {
+  // No DataView: its making costs more than all that is written through it.
   const bytes = new Uint8Array(words.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (const [i, word] of words.entries()) view.setUint32(i * 4, word);
+  for (let w = 0; w < words.length; w++) {
+    bytes[4 * w] = words[w] >>> 24;
+    bytes[4 * w + 1] = words[w] >>> 16;
+    bytes[4 * w + 2] = words[w] >>> 8;
+    bytes[4 * w + 3] = words[w];
+  }
   return bytes;
 };
 

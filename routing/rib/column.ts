@@ -5,8 +5,6 @@
 const PAGE_BITS = 12;
 const PAGE_ROWS = 1 << PAGE_BITS;
 const IN_PAGE = PAGE_ROWS - 1;
-/** Of a queue: rows that have gone and still take room. */
-const SHIFTED = 1 << 16;
 
 /** Rows that were never written are 0. */
 export class Column {
@@ -71,34 +69,39 @@ export class Rows {
   }
 }
 
-/** Rows that wait for their turn, each once. */
+/** Rows that wait for their turn, each once: in pages that go when they have been read. */
 export class RowQueue {
-  #rows: number[] = [];
+  size = 0;
+  #pages: Uint32Array[] = [];
+  /** Of the first page: where the next one stands; of the last: where there is room. */
   #head = 0;
+  #tail = PAGE_ROWS;
   readonly #waiting = new RowSet();
-
-  get size(): number {
-    return this.#rows.length - this.#head;
-  }
 
   /** @returns whether it was not there */
   add(row: number): boolean {
     if (this.#waiting.has(row)) return false;
     this.#waiting.add(row);
-    this.#rows.push(row);
+    if (this.#tail === PAGE_ROWS) {
+      this.#pages.push(new Uint32Array(PAGE_ROWS));
+      this.#tail = 0;
+    }
+    this.#pages[this.#pages.length - 1][this.#tail++] = row;
+    this.size++;
     return true;
   }
 
   /** The one that has waited longest; there has to be one. */
   shift(): number {
-    const row = this.#rows[this.#head++];
+    const row = this.#pages[0][this.#head++];
     this.#waiting.delete(row);
-    if (this.#head === this.#rows.length) {
-      this.#rows = [];
+    this.size--;
+    if (this.#head === PAGE_ROWS) {
+      this.#pages.shift();
       this.#head = 0;
-    } else if (this.#head > SHIFTED) {
-      this.#rows = this.#rows.slice(this.#head);
+    } else if (this.size === 0) {
       this.#head = 0;
+      this.#tail = 0;
     }
     return row;
   }

@@ -38,7 +38,7 @@ export interface Request {
   readonly payload: Uint8Array;
   /** For messages to people: 'adding the address 10.0.0.1/24 to interface 3'. */
   readonly doing: string;
-  readonly remedies?: Remedies;
+  readonly remedies?: Remedies | undefined;
 }
 
 /** Something to be read: one message back. */

@@ -122,17 +122,32 @@ export function withDestination(request: Request, { address, length }: Route['de
   const payload = request.payload.slice();
   payload[1] = length;
   payload.set(address, DESTINATION);
-  const { type, flags, remedies } = request;
-  return {
-    type,
-    flags,
-    payload,
-    // Hardly ever read.
-    get doing() {
-      return `${request.doing.split(' ', 1)[0]} the route to ${prefixText({ address, length })}`;
-    },
-    ...(remedies && { remedies }),
-  };
+  return new Redirected(request, payload);
+}
+
+class Redirected implements Request {
+  readonly type: number;
+  readonly flags: number;
+  readonly payload: Uint8Array;
+  readonly #from: Request;
+
+  constructor(from: Request, payload: Uint8Array) {
+    this.type = from.type;
+    this.flags = from.flags;
+    this.payload = payload;
+    this.#from = from;
+  }
+
+  /** Made when it is asked for, which is hardly ever. */
+  get doing(): string {
+    const [family, length] = this.payload;
+    const address = this.payload.subarray(DESTINATION, DESTINATION + (family === familyNumber(4) ? 4 : 16));
+    return `${this.#from.doing.split(' ', 1)[0]} the route to ${prefixText({ address, length })}`;
+  }
+
+  get remedies(): Request['remedies'] {
+    return this.#from.remedies;
+  }
 }
 
 function request(type: number, flags: number, route: Route, verb: string): Request {

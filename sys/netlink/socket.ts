@@ -48,7 +48,7 @@ const NLMSGERR_ATTR_MSG = 1;
 
 /** Room for the errors of one batch and to spare: each books about 1 KiB. */
 const RECEIVE_BUFFER = 1 << 20;
-const BATCH_MESSAGES = 128;
+const BATCH_MESSAGES = 512;
 const BATCH_BYTES = 32768;
 /** The kernel fills datagrams of a list up to 32 KiB, and sends longer ones only for one object that is longer. */
 const READ_SIZE = 65536;

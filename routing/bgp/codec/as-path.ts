@@ -26,32 +26,35 @@ const SEGMENT_MAX = 255;
 
 /** @param confederation 'skip' leaves such segments out, as AS4_PATH wants it; otherwise they are malformed */
 export const readAsPath = (reader: Reader, asBytes: 2 | 4, confederation?: 'skip'): AsPath | Malformed => {
-  const path: Segment[] = [];
+  let path: Segment[] | undefined;
   while (reader.left > 0) {
     const type = reader.u8();
     const count = reader.u8();
     if (count === 0) return new Malformed('a segment without AS numbers');
     if (count * asBytes > reader.left)
       return new Malformed(`a segment of ${count} AS numbers in ${reader.left} bytes`);
-    const asns: number[] = [];
-    for (let i = 0; i < count; i++) asns.push(asBytes === 2 ? reader.u16() : reader.u32());
+    // Of the length that it will have: a list that grows has room to spare, in each of a hundred thousand paths.
+    const asns = new Array<number>(count);
+    for (let i = 0; i < count; i++) asns[i] = asBytes === 2 ? reader.u16() : reader.u32();
     if (asns.includes(0)) return new Malformed('AS 0 (RFC 7607)');
-    if (type === SegmentType.set || type === SegmentType.sequence) path.push({ type, asns });
-    else if (confederation !== 'skip' || (type !== CONFED_SEQUENCE && type !== CONFED_SET)) {
+    if (type === SegmentType.set || type === SegmentType.sequence) {
+      if (path === undefined) path = [{ type, asns }];
+      else path.push({ type, asns });
+    } else if (confederation !== 'skip' || (type !== CONFED_SEQUENCE && type !== CONFED_SET)) {
       return new Malformed(`segment type ${type}`);
     }
   }
-  return path;
+  return path ?? [];
 };
 
 export const writeAsPath = (writer: Writer, path: AsPath, asBytes: 2 | 4): void => {
   for (const { type, asns } of path) {
     for (let at = 0; at < asns.length; at += SEGMENT_MAX) {
-      const part = asns.slice(at, at + SEGMENT_MAX);
-      writer.u8(type).u8(part.length);
-      for (const asn of part) {
-        if (asBytes === 4) writer.u32(asn);
-        else writer.u16(asn > 0xffff ? AS_TRANS : asn);
+      const end = Math.min(asns.length, at + SEGMENT_MAX);
+      writer.u8(type).u8(end - at);
+      for (let i = at; i < end; i++) {
+        if (asBytes === 4) writer.u32(asns[i]);
+        else writer.u16(asns[i] > 0xffff ? AS_TRANS : asns[i]);
       }
     }
   }
@@ -79,9 +82,9 @@ export const prependAs = (path: AsPath, asn: number, times = 1): AsPath => {
   const asns = new Array<number>(times).fill(asn);
   const [first, ...rest] = path;
   if (first?.type === SegmentType.sequence && first.asns.length + times <= SEGMENT_MAX) {
-    return [{ type: SegmentType.sequence, asns: [...asns, ...first.asns] }, ...rest];
+    return ([{ type: SegmentType.sequence, asns: asns.concat(first.asns) }] as Segment[]).concat(rest);
   }
-  return [{ type: SegmentType.sequence, asns }, ...path];
+  return ([{ type: SegmentType.sequence, asns }] as Segment[]).concat(path);
 };
 
 /** '64512 64513 {64514 64515}' */

@@ -140,8 +140,8 @@ const list = <Item>(
     if (reader.left === 0 || reader.left % itemBytes !== 0) {
       return new Malformed(`${reader.left} bytes, not a multiple of ${itemBytes}`);
     }
-    const all: Item[] = [];
-    while (reader.left > 0) all.push(read(reader));
+    const all = new Array<Item>(reader.left / itemBytes);
+    for (let i = 0; i < all.length; i++) all[i] = read(reader);
     return unique(all);
   },
   encode: (writer: Writer, all: readonly Item[]) => {
