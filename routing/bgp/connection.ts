@@ -3,12 +3,14 @@
  * other connection, no routes and no sockets: whose it is decides, and moves the bytes.
  */
 
+import { AttributeCache } from './codec/attribute-cache.ts';
 import type { Coding } from './codec/attributes.ts';
+import { Writer } from './codec/bytes.ts';
 import { Cease, describeError, ErrorCode, type SessionError } from './codec/errors.ts';
 import {
+  appendMessage,
   communicationOf,
   decodeMessage,
-  encodeMessage,
   INITIAL_CODING,
   type Message,
   type Notification,
@@ -35,6 +37,9 @@ const HARD: readonly number[] = [
   Cease.hardReset,
   Cease.bfdDown,
 ];
+
+/** Messages are written in one place, and copied out of it. */
+const scratch = new Writer();
 
 /** Whose connection it is. */
 export interface Owner {
@@ -101,6 +106,8 @@ export class Connection {
   #framing = new Framing(INITIAL_CODING.maxLength);
   #receiving: Coding = INITIAL_CODING;
   #sending: Coding = INITIAL_CODING;
+  /** Of what is received in the coding that was agreed. */
+  #cache: AttributeCache | undefined;
 
   constructor(origin: 'ours' | 'theirs', owner: Owner) {
     this.origin = origin;
@@ -159,6 +166,7 @@ export class Connection {
     this.#receiving = agreement.receiving;
     this.#sending = agreement.sending;
     this.#framing.maxLength = agreement.receiving.maxLength;
+    this.#cache = new AttributeCache();
   }
 
   step(event: Event, now: number): void {
@@ -188,14 +196,15 @@ export class Connection {
   }
 
   send(messages: readonly Message[]): number {
-    const encoded = messages.map((message) => {
-      const bytes = encodeMessage(message, this.#sending);
-      this.#owner.onMessageCounted(message.kind, 'sent', bytes.length);
-      if (message.kind === 'open') this.pdus.sentOpen = bytes;
-      else if (message.kind === 'notification') this.pdus.sentNotification = bytes;
-      return bytes;
-    });
-    return this.#write(encoded.length === 1 ? encoded[0] : Buffer.concat(encoded));
+    scratch.reset();
+    for (const message of messages) {
+      const start = scratch.length;
+      appendMessage(scratch, message, this.#sending);
+      this.#owner.onMessageCounted(message.kind, 'sent', scratch.length - start);
+      if (message.kind === 'open') this.pdus.sentOpen = scratch.finish(start);
+      else if (message.kind === 'notification') this.pdus.sentNotification = scratch.finish(start);
+    }
+    return this.#write(scratch.finish());
   }
 
   /** Without a word, and without looking for another. */
@@ -213,7 +222,7 @@ export class Connection {
   }
 
   #read(message: Uint8Array, now: number): void {
-    const decoded = decodeMessage(message, this.#receiving);
+    const decoded = decodeMessage(message, this.#receiving, this.#cache);
     if (!decoded.ok) {
       this.step({ kind: 'error', error: decoded.error }, now);
       return;
@@ -310,6 +319,7 @@ export class Connection {
     this.#framing = new Framing(INITIAL_CODING.maxLength);
     this.#receiving = INITIAL_CODING;
     this.#sending = INITIAL_CODING;
+    this.#cache = undefined;
   }
 }
 

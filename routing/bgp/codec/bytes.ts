@@ -161,9 +161,9 @@ export class Writer {
     this.#length++;
   }
 
-  /** A copy of what was written. */
-  finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+  /** A copy of what was written, from some place on. */
+  finish(from = 0): Uint8Array {
+    return this.#bytes.slice(from, this.#length);
   }
 
   #room(count: number): void {

@@ -5,6 +5,7 @@
  *
  *    | marker, all ones (16) | length with the header (2) | type (1) | body |
  */
+import type { AttributeCache } from './attribute-cache.ts';
 import type { Coding } from './attributes.ts';
 import { Reader, Writer } from './bytes.ts';
 import {
@@ -108,8 +109,15 @@ export const messageLength = (
   return ok(length);
 };
 
-/** @param bytes one whole message as `messageLength` cut it; anything else is an error like any other */
-export const decodeMessage = (bytes: Uint8Array, coding: Coding): Result<Received> => {
+/**
+ * @param bytes one whole message as `messageLength` cut it; anything else is an error like any other
+ * @param cache of what this peer sent before in this coding
+ */
+export const decodeMessage = (
+  bytes: Uint8Array,
+  coding: Coding,
+  cache?: AttributeCache,
+): Result<Received> => {
   const length = messageLength(bytes, 0, coding.maxLength);
   if (!length.ok) return length;
   if (length.value !== bytes.length) {
@@ -125,7 +133,7 @@ export const decodeMessage = (bytes: Uint8Array, coding: Coding): Result<Receive
       return open.ok ? ok({ kind: 'open', open: open.value }) : open;
     }
     case MessageType.update: {
-      const update = decodeUpdate(body, coding);
+      const update = decodeUpdate(body, coding, cache);
       return update.ok ? ok({ kind: 'update', ...update.value }) : update;
     }
     case MessageType.notification: {

@@ -7,7 +7,7 @@ import type { Address } from '../../../wire/address.ts';
 import type { Attributes, Coding } from './attributes.ts';
 import { type Family, type Nlri, nlriSize } from './family.ts';
 import { HEADER_BYTES } from './message.ts';
-import { attributesSize, type Update } from './update.ts';
+import { encodeAttributes, type Update } from './update.ts';
 
 /** Prefixes that share everything but themselves. */
 export interface RouteGroup {
@@ -35,12 +35,12 @@ const REACH_HEAD = 5;
 /** IPv4 routes with an IPv4 next hop go into the body, as every speaker reads them; all others into MP_REACH_NLRI. */
 export const packRoutes = (group: RouteGroup, coding: Coding, shared = shareOf(group, coding)): Packed => {
   const { family, nextHop, linkLocal, nlri } = group;
-  const { attributes, room } = shared;
+  const { attributes, encoded, room } = shared;
   const { parts, unsendable } = cut(nlri, room, coding.addPath[family]);
   const updates = parts.map((part): Update => {
-    if (isInBody(group)) return { withdrawn: [], attributes, nlri: part };
+    if (isInBody(group)) return { withdrawn: [], attributes, encoded, nlri: part };
     const reach = { family, nextHop, ...(linkLocal !== undefined && { linkLocal }), nlri: part };
-    return { withdrawn: [], attributes, reach, nlri: [] };
+    return { withdrawn: [], attributes, encoded, reach, nlri: [] };
   });
   return { updates, unsendable };
 };
@@ -48,6 +48,7 @@ export const packRoutes = (group: RouteGroup, coding: Coding, shared = shareOf(g
 /** What all messages of a group have in common. */
 export interface Share {
   readonly attributes: Attributes;
+  readonly encoded: Uint8Array;
   /** Bytes that are left for prefixes; negative when even this does not fit. */
   readonly room: number;
 }
@@ -59,7 +60,8 @@ export const shareOf = (group: Omit<RouteGroup, 'nlri'>, coding: Coding): Share 
   const around = HEADER_BYTES + BODY_BYTES + (inBody ? 0 : ATTRIBUTE_HEAD + REACH_HEAD + nextHopBytes);
   const isWhole = !inBody || (group.attributes as Attributes).nextHop === nextHop;
   const attributes: Attributes = isWhole ? group.attributes : { ...group.attributes, nextHop };
-  return { attributes, room: coding.maxLength - around - attributesSize(attributes, coding) };
+  const encoded = encodeAttributes(attributes, coding);
+  return { attributes, encoded, room: coding.maxLength - around - encoded.length };
 };
 
 const isInBody = ({ family, nextHop }: Omit<RouteGroup, 'nlri'>): boolean =>

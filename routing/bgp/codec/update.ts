@@ -5,6 +5,7 @@
  *    | withdrawn length (2) | withdrawn IPv4 prefixes | attributes length (2) | attributes | IPv4 prefixes |
  */
 import { mergeAs4Path, needsFourOctets } from './as-path.ts';
+import type { AttributeCache } from './attribute-cache.ts';
 import {
   type AttributeCodec,
   type Attributes,
@@ -46,6 +47,8 @@ export interface Update {
   readonly withdrawn: readonly Nlri[];
   readonly unreach?: Unreach;
   readonly attributes: Attributes;
+  /** The same as bytes, from who has written them already: to be sent. */
+  readonly encoded?: Uint8Array;
   readonly reach?: Reach;
   /** IPv4, in the body, with the attributes' next hop. */
   readonly nlri: readonly Nlri[];
@@ -69,8 +72,12 @@ const CATEGORY = Flag.optional | Flag.transitive;
 const updateError = (subcode: number, why: string, data?: Uint8Array): SessionError =>
   sessionError(ErrorCode.update, subcode, why, data);
 
-/** @param body behind the header */
-export const decodeUpdate = (body: Uint8Array, coding: Coding): Result<ReceivedUpdate> => {
+/** @param body behind the header @param cache of what this peer sent before in this coding */
+export const decodeUpdate = (
+  body: Uint8Array,
+  coding: Coding,
+  cache?: AttributeCache,
+): Result<ReceivedUpdate> => {
   const reader = new Reader(body);
   const withdrawnPart = reader.part(reader.u16());
   const attributePart = reader.part(reader.u16());
@@ -84,6 +91,11 @@ export const decodeUpdate = (body: Uint8Array, coding: Coding): Result<ReceivedU
   const nlri = readNlri(reader, 4, coding.addPath[4]);
   if (nlri instanceof Malformed) return fail(updateError(UpdateError.invalidNetworkField, nlri.why));
 
+  const { offset: from, left } = attributePart;
+  const known = nlri.length > 0 ? cache?.find(body, from, from + left) : undefined;
+  if (known !== undefined) {
+    return ok({ update: { withdrawn, attributes: known, nlri }, treatAsWithdraw: false, errors: [] });
+  }
   const list = new AttributeList(body, coding);
   list.read(attributePart);
   if (list.fatal !== undefined) return fail(list.fatal);
@@ -105,6 +117,9 @@ export const decodeUpdate = (body: Uint8Array, coding: Coding): Result<ReceivedU
   };
   if (unreach !== undefined) update.unreach = unreach;
   if (reach !== undefined) update.reach = reach;
+  // Complete and without routes of their own: the same for the next message.
+  const isWhole = nlri.length > 0 && list.errors.length === 0 && reach === undefined && unreach === undefined;
+  if (isWhole) cache?.add(body, from, from + left, update.attributes);
   return ok({ update, treatAsWithdraw, errors: list.errors });
 };
 
@@ -242,7 +257,7 @@ class AttributeList {
 
 /** Behind the header. That it fits a message is the caller's care: pack.ts. */
 export const writeUpdate = (writer: Writer, update: Update, coding: Coding): void => {
-  const { withdrawn, unreach, attributes, reach, nlri } = update;
+  const { withdrawn, unreach, attributes, encoded, reach, nlri } = update;
   writer.counted16(() => writeNlri(writer, withdrawn, coding.addPath[4]));
   writer.counted16(() => {
     // First, so that a receiver finds the routes before anything that may be wrong (RFC 7606 section 5.1).
@@ -254,17 +269,18 @@ export const writeUpdate = (writer: Writer, update: Update, coding: Coding): voi
     if (reach !== undefined) {
       writeAttribute(writer, Flag.optional, AttributeType.mpReach, () => writeReach(writer, reach, coding));
     }
-    writeAttributes(writer, attributes, coding);
+    if (encoded === undefined) writeAttributes(writer, attributes, coding);
+    else writer.bytes(encoded);
   });
   writeNlri(writer, nlri, coding.addPath[4]);
 };
 
 const scratch = new Writer();
 
-/** Bytes that the attributes, but those that carry routes, have in a message. */
-export const attributesSize = (attributes: Attributes, coding: Coding): number => {
+/** As they stand in a message, but for those that carry routes. */
+export const encodeAttributes = (attributes: Attributes, coding: Coding): Uint8Array => {
   writeAttributes(scratch.reset(), attributes, coding);
-  return scratch.length;
+  return scratch.finish();
 };
 
 /** All but those that carry routes. */
