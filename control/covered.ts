@@ -12,13 +12,14 @@ const BLOCK_BITS = 24;
 export class Covered {
   /** Blocks that are covered as a whole. */
   readonly #blocks = new Uint32Array(BLOCKS / 32);
-  /** What is smaller than a block, and IPv6. */
-  readonly #others: string[] = [];
+  /** What is smaller than a block. */
+  readonly #small: string[] = [];
+  readonly #ipv6: string[] = [];
 
   add(prefix: Prefix): void {
     const { address, length } = prefix;
     if (address.family === 6 || length > BLOCK_BITS) {
-      this.#others.push(formatPrefix(prefix));
+      (address.family === 6 ? this.#ipv6 : this.#small).push(formatPrefix(prefix));
       return;
     }
     const from = address.words[0] >>> 8;
@@ -35,13 +36,17 @@ export class Covered {
   }
 
   /** 'a.b.c.d/n', or 'a.b.c.d-e.f.g.h' where a range is no prefix. */
-  *ranges(): Generator<string> {
+  *ranges(family: 4 | 6): Generator<string> {
+    if (family === 6) {
+      yield* this.#ipv6;
+      return;
+    }
     for (let from = this.#next(0, true); from < BLOCKS; ) {
       const to = this.#next(from, false);
       yield rangeText(from, to);
       from = this.#next(to, true);
     }
-    yield* this.#others;
+    yield* this.#small;
   }
 
   /** The first block from one on that is covered, or is not. */

@@ -54,14 +54,16 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
     fabric: await routed(),
   });
   /** Where routes lead. */
-  const routed = async (): Promise<string[]> => {
+  const routed = async (): Promise<NatRules['fabric']> => {
     const covered = new Covered();
     for (const prefix of cidrs) covered.add(prefix);
     await inPortions(table, ({ prefix }) => {
       if (prefix.length > 0 && !isOwn(prefix)) covered.add(prefix);
     });
-    const ranges: string[] = [];
-    await inPortions(covered.ranges(), (range) => ranges.push(range));
+    const ranges: { readonly 4: string[]; readonly 6: string[] } = { 4: [], 6: [] };
+    for (const family of [4, 6] as const) {
+      await inPortions(covered.ranges(family), (range) => ranges[family].push(range));
+    }
     return ranges;
   };
   const isOwn = (prefix: Prefix) =>

@@ -27,8 +27,11 @@ export interface NatRules {
   /** The node's pod ranges: what comes from there is masqueraded … */
   readonly pods: readonly Prefix[];
   /** … unless it goes to one of these: prefixes, or ranges 'first-last'. */
-  readonly fabric: readonly string[];
+  readonly fabric: Ranges;
 }
+
+/** As nft writes them, by family. */
+export type Ranges = Readonly<Record<4 | 6, readonly string[]>>;
 
 export interface NatOptions extends NftOptions {
   /** The host port's name, e.g. weft0; the table's name is derived from it. */
@@ -55,7 +58,7 @@ export function natScript(
   const remove = `${table}\ndelete ${table}\n`;
   if (!isNeeded(rules, forwards)) return remove;
   return `${remove}${table} {
-${sets('pods', rules.pods.map(formatPrefix))}${sets('fabric', rules.fabric)}
+${sets('pods', rangesOf(rules.pods))}${sets('fabric', rules.fabric)}
 ${forwards.length > 0 ? forwarding(hostInterface, forwards) : ''}
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
@@ -69,14 +72,19 @@ function isNeeded(rules: NatRules | undefined, forwards: readonly PortForward[])
 }
 
 /** One for each family. */
-function sets(name: string, prefixes: readonly string[]): string {
+function sets(name: string, ranges: Ranges): string {
   const one = (family: 4 | 6): string => {
-    const elements = prefixes.filter((prefix) => prefix.includes(':') === (family === 6));
+    const elements = ranges[family];
     const list = elements.length > 0 ? `elements = { ${elements.join(', ')} }` : '';
     return `  set ${name}${family} { type ipv${family}_addr; flags interval; auto-merge; ${list} }\n`;
   };
   return one(4) + one(6);
 }
+
+const rangesOf = (prefixes: readonly Prefix[]): Ranges => {
+  const of = (family: 4 | 6) => prefixes.filter(({ address }) => address.family === family).map(formatPrefix);
+  return { 4: of(4), 6: of(6) };
+};
 
 const outgoing = (hostInterface: string): string =>
   `    ip saddr @pods4 ip daddr != @fabric4 oifname != "${hostInterface}" masquerade

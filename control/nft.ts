@@ -2,7 +2,7 @@
  * Runs the program nft: one transaction a call, so that what it describes is there whole or not at all. Knows no table.
  */
 import { execFile } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { codeOf } from './errors.ts';
@@ -30,11 +30,11 @@ export class NftError extends Error {
 /** Carries out a script. @throws NftError */
 export async function applyNft(script: string, options: NftOptions): Promise<void> {
   const file = join(options.folder, `nat-${process.pid}.nft`);
-  writeFileSync(file, script, { mode: 0o600 });
+  await writeFile(file, script, { mode: 0o600 });
   try {
     await execute(['-f', file], options);
   } finally {
-    rmSync(file, { force: true });
+    await rm(file, { force: true });
   }
 }
 

@@ -13,8 +13,11 @@ export interface BestSource {
   takeBest(most: number): BestRoutes | undefined;
 }
 
-/** Prefixes a batch: some milliseconds of the node's time. */
-const BATCH = 512;
+/** Prefixes a batch: as many as the node takes in some milliseconds, which are more as it warms up. */
+const LEAST = 64;
+const MOST = 1024;
+/** A batch that was taken sooner is followed by a larger one, milliseconds. */
+const PACE = 4;
 
 const NONE: readonly BgpPath[] = [];
 
@@ -54,16 +57,21 @@ export class Changes {
   }
 
   async #run(): Promise<void> {
-    for (let best = this.#next(); best !== undefined; best = this.#next()) {
+    let size = LEAST;
+    for (let best = this.#next(size); best !== undefined; best = this.#next(size)) {
+      const began = performance.now();
       await this.#deliver(this.#batchOf(best));
+      const took = performance.now() - began;
+      if (took < PACE) size = Math.min(MOST, 2 * size);
+      else if (took > 2 * PACE) size = Math.max(LEAST, size / 2);
     }
     this.#busy = false;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  #next(): BestRoutes | undefined {
+  #next(most: number): BestRoutes | undefined {
     for (;;) {
-      const best = this.#sources[0]?.takeBest(BATCH);
+      const best = this.#sources[0]?.takeBest(most);
       if (best !== undefined || this.#sources.length < 2) return best;
       this.#sources.shift();
     }

@@ -8,7 +8,7 @@ import { formatPrefix, lastAddress, maskAddress, parsePrefix } from '../../wire/
 const rangesOf = (...prefixes: string[]): string[] => {
   const covered = new Covered();
   for (const prefix of prefixes) covered.add(parsePrefix(prefix));
-  return [...covered.ranges()];
+  return [...covered.ranges(4), ...covered.ranges(6)];
 };
 
 describe('what prefixes cover', () => {
@@ -23,7 +23,7 @@ describe('what prefixes cover', () => {
 
   it('is listed as it is where it is smaller than a /24, or of IPv6', () => {
     expect(rangesOf('192.0.2.1/32', '10.0.0.0/24', 'fd00::/64', '10.0.0.0/25')).toEqual([
-      ...['10.0.0.0/24', '192.0.2.1/32', 'fd00::/64', '10.0.0.0/25'],
+      ...['10.0.0.0/24', '192.0.2.1/32', '10.0.0.0/25', 'fd00::/64'],
     ]);
   });
 

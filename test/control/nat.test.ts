@@ -42,7 +42,7 @@ const prefix = (addr: string, len: number) => ({ prefix: { addr, len } });
 const rules = (pods: string[], fabric: string[]): NatRules => ({
   outgoing: true,
   pods: pods.map(parsePrefix),
-  fabric,
+  fabric: { 4: fabric.filter((one) => !one.includes(':')), 6: fabric.filter((one) => one.includes(':')) },
 });
 const usual = rules(
   ['10.244.1.0/24', 'fd00:244:1::/64'],
