@@ -60,7 +60,7 @@ export function createNodeService(parts: NodeParts): NodeService {
   return {
     status: async () => ({
       ...statusView(parts),
-      bgp: await bgp.summary(),
+      bgp: bgp.summary(),
       uptimeSeconds: Math.floor((performance.now() - started) / 1000),
     }),
     attach: async (request) => attachResult(await attachments.attach(request)),

@@ -55,6 +55,8 @@ async function figuresOf(run: Run, { feed, patience }: Row, name: ContestantName
     ...{ remote: SPEAKER.address, port: PORT, feeder: FEEDER, receiver: RECEIVER },
     ...{ holdTime, feed, settle: SETTLE, patience },
   });
+  // What is measured is the node at work, not how long a client takes to load.
+  await speaker.node?.client.get('status');
   const [memory, cpu] = usage(speaker);
   const watch = speaker.node && new Watch(speaker.node, feed.routes);
   const told = await peers.pass('feed');

@@ -54,6 +54,8 @@ export interface BgpNodeOptions {
 export interface BgpNode {
   readonly bgp: Bgp;
   readonly learned: LearnedRoutes;
+  /** Without asking the speaker, who may be at work. */
+  sessions(): { readonly peers: number; readonly established: number };
   /** Ends the session with a peer until it is enabled. */
   shutdown(peer: string, text: string): Promise<void>;
   enable(peer: string): Promise<void>;
@@ -115,6 +117,7 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
     tell();
   };
 
+  const established = new Set<string>();
   let finish = () => {};
   const initial = new Promise<void>((resolve) => {
     finish = resolve;
@@ -154,7 +157,11 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
       for (const address of added) wanted.set(nextHopKey({ address }), { address, told: undefined });
       tell();
     },
-    onPeer: bfd.onPeer,
+    onPeer(event) {
+      if (event.up) established.add(event.peer);
+      else established.delete(event.peer);
+      bfd.onPeer(event);
+    },
     onLog: (level, fields, text) => log[level === 'debug' ? 'info' : level](fields, `BGP: ${text}`),
     onFailure: options.onFailure,
   };
@@ -183,6 +190,11 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
   return {
     bgp,
     learned,
+    sessions() {
+      const configured = settings().peers.filter(({ endpoint }) => endpoint.kind !== 'prefix');
+      const names = new Set([...configured.map(({ name }) => name), ...established]);
+      return { peers: names.size, established: established.size };
+    },
     async shutdown(peer, text) {
       await bgp.shutdown(peer, text);
       bfd.shutDown(peer, true);

@@ -31,7 +31,7 @@ export interface BgpService {
   tick(): void;
   stop(restart: boolean): Promise<void>;
 
-  summary(): Promise<BgpSummary>;
+  summary(): BgpSummary;
   peers(): Promise<BgpPeer[]>;
   stations(): Promise<BmpStation[]>;
   routes(query: BgpRoutesQuery): AsyncIterable<readonly BgpRoute[]>;
@@ -92,15 +92,12 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
       running = undefined;
     },
 
-    async summary() {
-      const peers = (await running?.bgp.peers()) ?? [];
-      const unusable = running?.learned.unusableCount ?? 0;
+    summary() {
       return {
-        peers: peers.length,
-        established: peers.filter(({ state }) => state === 'established').length,
+        ...(running?.sessions() ?? { peers: 0, established: 0 }),
         ...(config.bgp && { asn: config.bgp.asn }),
         learned: running?.learned.size ?? 0,
-        unusable,
+        unusable: running?.learned.unusableCount ?? 0,
       };
     },
     async peers() {

@@ -17,7 +17,7 @@ export interface BestSource {
 const LEAST = 64;
 const MOST = 1024;
 /** A batch that was taken sooner is followed by a larger one, milliseconds. */
-const PACE = 4;
+const PACE = 2;
 
 const NONE: readonly BgpPath[] = [];
 

@@ -22,6 +22,8 @@ import type { Ends, Input } from './session.ts';
 /** RFC 4271 section 4 of its predecessors, and everybody since: internetwork control. */
 const CS6 = 0xc0;
 export const TTL_MAX = 255;
+/** Bytes that are read in one turn: some thousand routes, a few milliseconds. */
+const TURN_BYTES = 1 << 15;
 /** How long what was written last may take to go out. */
 const LINGER_MS = 1000;
 
@@ -121,10 +123,14 @@ export class PeerSockets {
     };
     socket.setNoDelay(true);
     socket.on('data', (bytes) => {
-      this.#tell(connection, socket, { kind: 'data', connection, bytes });
       // Else two megabytes could follow before timers, other sessions and the node have their turn.
       socket.pause();
-      setImmediate(() => socket.resume());
+      const tell = (from: number): void => {
+        const to = Math.min(from + TURN_BYTES, bytes.length);
+        this.#tell(connection, socket, { kind: 'data', connection, bytes: bytes.subarray(from, to) });
+        setImmediate(() => (to < bytes.length ? tell(to) : socket.resume()));
+      };
+      tell(0);
     });
     socket.on('error', ({ message }) => end(message));
     socket.on('end', () => end('the peer closed the connection'));

@@ -121,6 +121,13 @@ it('tells peers how its pods want to be reached, and only that is announced', as
   expect(four.attributes.tunnels).toMatchObject([
     { type: TunnelType.vxlan, subTlvs: [{ vni: 4096 }, { address: parseAddress('192.168.77.1') }, {}] },
   ]);
+  expect((await service.status()).bgp).toMatchObject({ peers: 1, established: 0 });
+  const address = parseAddress('192.168.77.254');
+  bgp.events.onPeer({ peer: 'rr', up: true, address });
+  // Met by its prefix.
+  bgp.events.onPeer({ peer: 'rack-192.168.77.9', up: true, address: parseAddress('192.168.77.9') });
+  expect((await service.status()).bgp).toMatchObject({ peers: 2, established: 2 });
+  bgp.events.onPeer({ peer: 'rack-192.168.77.9', up: false, address, why: 'gone' });
   expect((await service.status()).bgp).toEqual({
     peers: 1,
     established: 1,
