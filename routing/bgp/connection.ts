@@ -10,7 +10,7 @@ import { Cease, describeError, ErrorCode, type SessionError } from './codec/erro
 import {
   appendMessage,
   communicationOf,
-  decodeMessage,
+  decodeFramed,
   INITIAL_CODING,
   type Message,
   type Notification,
@@ -171,8 +171,9 @@ export class Connection {
 
   step(event: Event, now: number): void {
     const wasUp = this.isUp;
-    const peerAs = event.kind === 'open' ? event.open.asn : this.#owner.fsm.peerAs;
-    const { state, actions } = step(this.state, event, { ...this.#owner.fsm, peerAs });
+    const { fsm } = this.#owner;
+    const settings = event.kind === 'open' ? { ...fsm, peerAs: event.open.asn } : fsm;
+    const { state, actions } = step(this.state, event, settings);
     this.state = state;
     for (const action of actions) this.#act(action, event, wasUp, now);
   }
@@ -222,7 +223,7 @@ export class Connection {
   }
 
   #read(message: Uint8Array, now: number): void {
-    const decoded = decodeMessage(message, this.#receiving, this.#cache);
+    const decoded = decodeFramed(message, this.#receiving, this.#cache);
     if (!decoded.ok) {
       this.step({ kind: 'error', error: decoded.error }, now);
       return;

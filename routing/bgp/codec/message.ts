@@ -109,10 +109,7 @@ export const messageLength = (
   return ok(length);
 };
 
-/**
- * @param bytes one whole message as `messageLength` cut it; anything else is an error like any other
- * @param cache of what this peer sent before in this coding
- */
+/** @param bytes one whole message; anything else is an error like any other */
 export const decodeMessage = (
   bytes: Uint8Array,
   coding: Coding,
@@ -126,6 +123,14 @@ export const decodeMessage = (
       sessionError(ErrorCode.header, HeaderError.badLength, 'the message is not as long as it says', data),
     );
   }
+  return decodeFramed(bytes, coding, cache);
+};
+
+/**
+ * @param bytes one whole message as `messageLength` cut it
+ * @param cache of what this peer sent before in this coding
+ */
+export const decodeFramed = (bytes: Uint8Array, coding: Coding, cache?: AttributeCache): Result<Received> => {
   const body = bytes.subarray(HEADER_BYTES);
   switch (bytes[HEADER_BYTES - 1]) {
     case MessageType.open: {

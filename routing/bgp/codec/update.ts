@@ -72,6 +72,8 @@ const CATEGORY = Flag.optional | Flag.transitive;
 const updateError = (subcode: number, why: string, data?: Uint8Array): SessionError =>
   sessionError(ErrorCode.update, subcode, why, data);
 
+const NONE: Attributes = {};
+
 /** @param body behind the header @param cache of what this peer sent before in this coding */
 export const decodeUpdate = (
   body: Uint8Array,
@@ -92,6 +94,9 @@ export const decodeUpdate = (
   if (nlri instanceof Malformed) return fail(updateError(UpdateError.invalidNetworkField, nlri.why));
 
   const { offset: from, left } = attributePart;
+  if (left === 0 && nlri.length === 0) {
+    return ok({ update: { withdrawn, attributes: NONE, nlri }, treatAsWithdraw: false, errors: [] });
+  }
   const known = nlri.length > 0 ? cache?.find(body, from, from + left) : undefined;
   if (known !== undefined) {
     return ok({ update: { withdrawn, attributes: known, nlri }, treatAsWithdraw: false, errors: [] });
