@@ -48,6 +48,8 @@ export interface NodeRoutes extends KernelRoutes {
   /** What should be in the kernel's table and is not, or is and should not. */
   differences(): string[];
   removeAll(): Promise<void>;
+  /** Resolves when nothing is being asked for in the background any more. */
+  settled(): Promise<void>;
 }
 
 /** Kept of each route, one for all that are alike; what the kernel is asked for is made from it when it is needed. */
@@ -192,6 +194,10 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     await done;
   };
 
+  const settled = async (): Promise<void> => {
+    while (underWay) await underWay.done;
+  };
+
   /** Of a prefix that was asked for twice at a time: makes the kernel's route what is wanted now. */
   const settleOvertaken = ({ prefix, path }: Change): void => {
     const entry = wanted.get(prefix);
@@ -325,6 +331,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
       }
     },
     async batchInBackground(work) {
+      // At once where nothing is under way, and looked at again where something was.
       while (underWay) await underWay.done;
       const changes = new Map<PrefixKey, Change>();
       batch = changes;
@@ -384,8 +391,9 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
         }),
       ];
     },
+    settled,
     async removeAll() {
-      while (underWay) await underWay.done;
+      await settled();
       apply([...wanted.entries()].map(({ prefix }) => ({ prefix, path: undefined })));
       removeStale();
     },

@@ -155,7 +155,10 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     sources: hostAddresses,
     log,
   });
-  cleanup.add(() => isEmpty() && kernel.removeAll());
+  cleanup.add(async () => {
+    await kernel.settled();
+    if (isEmpty()) await kernel.removeAll();
+  });
   const nat = new Nat({
     hostInterface,
     folder: config.state,

@@ -15,7 +15,7 @@ export interface AttributeSet {
   /** 0 once forgotten: who remembers a set has to ask. */
   readonly id: number;
   /** Where its next hop is asked after; set by whom decides about its routes. */
-  hop?: Hop;
+  hop: Hop | undefined;
 }
 
 /** Bytes of memory, about, of the sets that somebody brought and that are still there. */
@@ -60,7 +60,8 @@ export class AttributeSets {
     }
     const bytes = account === undefined ? 0 : bytesOfSet(attributes, from);
     if (account !== undefined) account.bytes += bytes;
-    const set: Counted = { attributes, id: this.#rows.take(), uses: 0, hash, account, bytes, next: first };
+    const [id, hop, uses] = [this.#rows.take(), undefined, 0];
+    const set: Counted = { attributes, id, hop, uses, hash, account, bytes, next: first };
     this.#byHash.set(hash, set);
     this.#byId[set.id] = set;
     return set;
