@@ -348,7 +348,8 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
       const present = new Set(listOwn(netlink).map(placeOf));
       const missing = [...wanted.entries()]
         .map(({ prefix, value }) => ({ prefix, entry: value, route: routeOf(prefix, value) }))
-        .filter(({ route }) => !present.has(placeOf(route)));
+        // What the kernel is being asked for is on its way.
+        .filter(({ prefix, route }) => !present.has(placeOf(route)) && !underWay?.changes.has(keyOf(prefix)));
       if (missing.some(({ entry }) => entry.group !== undefined)) nextHops.restore();
       const errors = netlink.settle(missing.map(({ route }) => routes.add(route)));
       for (const [i, { prefix, entry }] of missing.entries()) {
