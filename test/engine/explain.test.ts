@@ -8,6 +8,7 @@ import { isDrop, Verdict, verdictNames } from '../../engine/verdict.ts';
 import { type Address, addressFromBytes, formatAddress, parseAddress } from '../../wire/address.ts';
 import { Fd, HOST_PORT, ipipTo, MemoryNode, toPort, unreachable, vxlanTo } from '../support/memory-node.ts';
 import { bytes, inVxlan, ip, onTun, tcp, udp } from '../support/plain-packets.ts';
+import { random } from '../support/random.ts';
 
 const PACKETS = 100_000;
 const OUR_MAC = '02:57:c0:a8:4d:01';
@@ -66,17 +67,6 @@ function build(): MemoryNode {
   node.route('fd00:244:4::/64', vxlanTo('192.168.77.4', { mtu: 1280 }));
   return node;
 }
-
-/** A reproducible sequence (xorshift32). */
-const random = (seed: number) => {
-  let x = seed;
-  return (below: number): number => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-};
 
 const PAYLOAD = bytes(1600);
 

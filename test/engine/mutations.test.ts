@@ -8,6 +8,7 @@ import { addressToBytes, parseAddress } from '../../wire/address.ts';
 import { MemoryIo } from '../support/memory-io.ts';
 import { Fd, ipipTo, MemoryNode, vxlanTo } from '../support/memory-node.ts';
 import { bytes, icmpEcho, inVxlan, ip, tcp, udp } from '../support/plain-packets.ts';
+import { random } from '../support/random.ts';
 
 const MILLION = 1_000_000;
 const back = { source: '10.244.2.2', destination: '10.244.1.2' };
@@ -16,17 +17,6 @@ const OUR_MAC = '02:57:c0:a8:4d:01';
 const ROUTER_4 = addressToBytes(parseAddress('10.244.1.1'));
 const ROUTER_6 = addressToBytes(parseAddress('fd00:244:1::1'));
 const peer = parseAddress('192.168.77.2');
-
-/** A reproducible sequence (xorshift32). */
-const random = (seed: number) => {
-  let x = seed;
-  return (below: number): number => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-};
 
 const extended = (next: number, payload: Uint8Array): Uint8Array =>
   Uint8Array.from([next, 0, 1, 4, 0, 0, 0, 0, ...payload]);

@@ -2,6 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { checksumBytes, foldChecksum, instantiateChecksum } from '../../wire/checksum.ts';
+import { random } from '../support/random.ts';
 
 const SIZE = 4 * 65536;
 
@@ -14,17 +15,6 @@ function definition(bytes: Uint8Array): number {
   }
   return sum;
 }
-
-/** A reproducible sequence (xorshift32). */
-const random = (seed: number) => {
-  let x = seed;
-  return (below: number): number => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-};
 
 const memory = new WebAssembly.Memory({ initial: SIZE / 65536, maximum: SIZE / 65536 });
 const u8 = new Uint8Array(memory.buffer);

@@ -23,20 +23,11 @@ import {
   viewOf,
 } from '../support/packets.ts';
 import * as plain from '../support/plain-packets.ts';
+import { random } from '../support/random.ts';
 import { ChecksumStatus, dissect } from '../support/tshark.ts';
 
 const COUNT = 300;
 
-/** A reproducible sequence (xorshift32). */
-const random = (seed: number) => {
-  let x = seed;
-  return (below: number): number => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-};
 const next = random(0xbeef);
 const word = (): number => next(2 ** 32 - 1);
 /** Sent by hosts: no multicast, no loopback, which tshark remarks upon. */

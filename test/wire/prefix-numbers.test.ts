@@ -2,19 +2,9 @@
 import { expect, it } from 'vitest';
 import { maskAddress, type Prefix, prefixContains } from '../../wire/prefix.ts';
 import { PrefixNumbers } from '../../wire/prefix-numbers.ts';
+import { random } from '../support/random.ts';
 
 const STEPS = 60_000;
-
-/** A reproducible sequence (xorshift32). */
-const random = (seed: number) => {
-  let x = seed;
-  return (below: number): number => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-};
 
 it.each([4, 6] as const)('IPv%d: is what a map is, growing and shrinking', (family) => {
   const next = random(family);

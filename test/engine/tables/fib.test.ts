@@ -6,21 +6,12 @@ import { FIB4_WORDS, fib4Lookup } from '../../../engine/tables/fib4.ts';
 import { Fib4Builder } from '../../../engine/tables/fib4-builder.ts';
 import { FIB6_WORDS, fib6Lookup } from '../../../engine/tables/fib6.ts';
 import { Fib6Builder } from '../../../engine/tables/fib6-builder.ts';
+import { random } from '../../support/random.ts';
 
 const STEPS = 4000;
 const LOOKUPS_A_STEP = 8;
 const NEXT_HOPS = 16383;
 
-/** A reproducible sequence (xorshift32). */
-const random = (seed: number) => {
-  let x = seed;
-  return (below: number): number => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-};
 type Random = ReturnType<typeof random>;
 
 interface Family {

@@ -12,17 +12,7 @@ import {
   unlinkRemote,
   VNIS_PER_REMOTE,
 } from '../../../engine/tables/remotes.ts';
-
-/** A reproducible sequence (xorshift32). */
-const random = (seed: number) => {
-  let x = seed;
-  return (below: number): number => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-};
+import { random } from '../../support/random.ts';
 
 type Words = readonly [number, number, number, number];
 const newTable = () => new Int32Array(new SharedArrayBuffer(REMOTE_WORDS * 4));

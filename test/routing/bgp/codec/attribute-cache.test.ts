@@ -5,18 +5,8 @@ import type { Attributes } from '../../../../routing/bgp/codec/attributes.ts';
 import { decodeMessage, encodeMessage } from '../../../../routing/bgp/codec/message.ts';
 import { parseAddress } from '../../../../wire/address.ts';
 import { parsePrefix } from '../../../../wire/prefix.ts';
+import { random } from '../../../support/random.ts';
 import { CODING, path } from '../../../support/rib.ts';
-
-/** A reproducible sequence (xorshift32). */
-const random = (seed: number) => {
-  let x = seed;
-  return (below: number): number => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-};
 
 it('finds what was added, and never anything else', () => {
   const next = random(7);
