@@ -227,7 +227,10 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
         fabric.refresh();
         bgp.underlayChanged();
       }
-      if (changed === 'links') kernel.repair();
+      if (changed === 'links') {
+        kernel.repair();
+        uplink.linksChanged();
+      }
       bgp.tick();
       await uplink.tick();
       await spool.drain();

@@ -1,8 +1,8 @@
 /**
  * The way by which super-packets leave whole (engine/uplink-sender.ts): a TAP in the node's namespace, from which the kernel
- * forwards to the underlay. Looks, at the start and then every second, whether the underlay's device cuts inside of
- * tunnels, and whether the kernel forwards from there: sends a packet of its own in and takes it out again. What a setting or a
- * firewall refuses is found out that way, and not by pods whose large packets are lost.
+ * forwards to the underlay. Looks whether the underlay's device cuts inside of tunnels, at the start and when links have
+ * changed, and every second whether the kernel forwards from there: sends a packet of its own in and takes it out again.
+ * What a setting or a firewall refuses is found out that way, and not by pods whose large packets are lost.
  *
  *   workers ▸ weft-up0 ▸ the kernel's firewall, routes ▸ underlay          probe ▸ weft-up0 ▸ … ▸ weft-up0 ▸ probe
  */
@@ -66,6 +66,8 @@ export interface Uplink {
   readonly state: OffloadState;
   /** Looks again when it is time to. */
   tick(): Promise<void>;
+  /** What the underlay's device can do may be something else now. */
+  linksChanged(): void;
   close(): void;
 }
 
@@ -89,7 +91,13 @@ export function openUplink(options: UplinkOptions): Uplink {
 }
 
 function none(why: string): Uplink {
-  return { engine: undefined, state: { on: false, why }, tick: async () => {}, close: () => {} };
+  return {
+    engine: undefined,
+    state: { on: false, why },
+    tick: async () => {},
+    linksChanged: () => {},
+    close: () => {},
+  };
 }
 
 /** Gone with its descriptor, and its settings and route with it. */
@@ -115,22 +123,26 @@ function openDevice({ netlink, log }: UplinkOptions): Device {
   }
 }
 
-function watch(device: Device, source: UnderlayAddress, options: UplinkOptions): Uplink {
+function watch(tap: Device, source: UnderlayAddress, options: UplinkOptions): Uplink {
   const { underlay, log } = options;
   const from = source.address.words[0];
   let state: OffloadState = { on: false };
   let next = 0;
+  // Kept, because whoever asks the kernel waits until it has done with its routes: a third of a second when these are many.
+  let device: { readonly name: string; readonly missing: string | undefined } | undefined;
   const look = async (): Promise<OffloadState> => {
     const current =
       underlay.addresses.find(({ address }) => addressEquals(address, source.address)) ?? source;
-    const missing = missingFeature(current.interface);
-    if (missing !== undefined) return { on: false, why: missing };
+    if (device?.name !== current.interface) {
+      device = { name: current.interface, missing: missingFeature(current.interface) };
+    }
+    if (device.missing !== undefined) return { on: false, why: device.missing };
     const to = NOWHERE.words[0];
-    const packet = probePacket({ mac: device.mac, from, to, port: options.port, token: randomInt(2 ** 32) });
-    return (await comesBack(device.fd, packet)) ? { on: true } : { on: false, why: refusal(device.name) };
+    const packet = probePacket({ mac: tap.mac, from, to, port: options.port, token: randomInt(2 ** 32) });
+    return (await comesBack(tap.fd, packet)) ? { on: true } : { on: false, why: refusal(tap.name) };
   };
   return {
-    engine: { fd: device.fd, mac: device.mac, source: from },
+    engine: { fd: tap.fd, mac: tap.mac, source: from },
     get state() {
       return state;
     },
@@ -146,7 +158,10 @@ function watch(device: Device, source: UnderlayAddress, options: UplinkOptions):
       );
       options.onChange(state.on);
     },
-    close: () => void libc.close(device.fd),
+    linksChanged() {
+      device = undefined;
+    },
+    close: () => void libc.close(tap.fd),
   };
 }
 

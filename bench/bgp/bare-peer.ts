@@ -104,8 +104,8 @@ export class BarePeer {
   }
 
   #read(bytes: Uint8Array): void {
-    const result = this.#framing.push(bytes, (message) => {
-      this.#take(message);
+    const result = this.#framing.push(bytes, (within, from, to) => {
+      this.#take(within.subarray(from, to));
       return true;
     });
     if (!result.ok) this.#onEnd(new Error(`the speaker sends what is not BGP: ${result.error.why}`));

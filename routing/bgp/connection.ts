@@ -106,6 +106,8 @@ export class Connection {
   #framing = new Framing(INITIAL_CODING.maxLength);
   #receiving: Coding = INITIAL_CODING;
   #sending: Coding = INITIAL_CODING;
+  /** When it last received what sets the hold timer. */
+  #aliveAt = Number.NEGATIVE_INFINITY;
   /** Of what is received in the coding that was agreed. */
   #cache: AttributeCache | undefined;
 
@@ -189,8 +191,8 @@ export class Connection {
 
   receive(bytes: Uint8Array, now: number): void {
     const { id } = this;
-    const whole = this.#framing.push(bytes, (message) => {
-      this.#read(message, now);
+    const whole = this.#framing.push(bytes, (within, from, to) => {
+      this.#read(within, from, to, now);
       return this.id === id;
     });
     if (!whole.ok && this.id === id) this.step({ kind: 'error', error: whole.error }, now);
@@ -222,16 +224,16 @@ export class Connection {
     return bytes.length;
   }
 
-  #read(message: Uint8Array, now: number): void {
-    const decoded = decodeFramed(message, this.#receiving, this.#cache);
+  #read(bytes: Uint8Array, from: number, to: number, now: number): void {
+    const decoded = decodeFramed(bytes, from, to, this.#receiving, this.#cache);
     if (!decoded.ok) {
       this.step({ kind: 'error', error: decoded.error }, now);
       return;
     }
     const received = decoded.value;
-    this.#owner.onMessageCounted(received.kind, 'received', message.length);
-    if (received.kind === 'open') this.pdus.receivedOpen = message.slice();
-    else if (received.kind === 'notification') this.pdus.receivedNotification = message.slice();
+    this.#owner.onMessageCounted(received.kind, 'received', to - from);
+    if (received.kind === 'open') this.pdus.receivedOpen = bytes.slice(from, to);
+    else if (received.kind === 'notification') this.pdus.receivedNotification = bytes.slice(from, to);
     if (received.kind === 'open') {
       const first = this.state.name === 'openSent';
       const event = first ? this.#owner.onOpen(this, received, now) : received;
@@ -239,8 +241,11 @@ export class Connection {
       return;
     }
     if (received.kind === 'update' || received.kind === 'routeRefresh') {
-      this.step({ kind: received.kind }, now);
-      if (this.isUp) this.#owner.onMessage(this, received, now);
+      // Of many at once the first says that the peer is alive: the others would set the same timer to the same time.
+      if (!this.isUp || this.#aliveAt !== now) this.step({ kind: received.kind }, now);
+      if (!this.isUp) return;
+      this.#aliveAt = now;
+      this.#owner.onMessage(this, received, now);
       return;
     }
     this.step(received, now);
@@ -320,6 +325,7 @@ export class Connection {
     this.#framing = new Framing(INITIAL_CODING.maxLength);
     this.#receiving = INITIAL_CODING;
     this.#sending = INITIAL_CODING;
+    this.#aliveAt = Number.NEGATIVE_INFINITY;
     this.#cache = undefined;
   }
 }

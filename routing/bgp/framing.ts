@@ -20,18 +20,17 @@ export class Framing {
   }
 
   /**
-   * Calls `onMessage` with each whole message until it returns false, which ends the reading for good. The bytes are valid
-   * until it returns. An error means that nothing behind it can be read.
+   * Calls `onMessage` with each whole message, where it begins and where it ends in some bytes, until it returns false, which
+   * ends the reading for good. The bytes are valid until it returns. An error means that nothing behind it can be read.
    */
-  push(chunk: Uint8Array, onMessage: (message: Uint8Array) => boolean): Result<void> {
+  push(chunk: Uint8Array, onMessage: (bytes: Uint8Array, from: number, to: number) => boolean): Result<void> {
     let at = 0;
     while (this.#held > 0) {
       const length = messageLength(this.#partial.subarray(0, this.#held), 0, this.maxLength);
       if (!length.ok) return length;
       if (length.value !== undefined && this.#held >= length.value) {
-        const message = this.#partial.subarray(0, this.#held);
         this.#held = 0;
-        if (!onMessage(message)) return ok(undefined);
+        if (!onMessage(this.#partial, 0, length.value)) return ok(undefined);
       } else {
         if (at >= chunk.length) return ok(undefined);
         // The header first: how much more is needed is in there.
@@ -48,7 +47,7 @@ export class Framing {
         this.#keep(chunk.subarray(at));
         break;
       }
-      if (!onMessage(chunk.subarray(at, end))) break;
+      if (!onMessage(chunk, at, end)) break;
       at = end;
     }
     return ok(undefined);

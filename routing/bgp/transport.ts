@@ -22,8 +22,8 @@ import type { Ends, Input } from './session.ts';
 /** RFC 4271 section 4 of its predecessors, and everybody since: internetwork control. */
 const CS6 = 0xc0;
 export const TTL_MAX = 255;
-/** Bytes that are read in one turn: some thousand routes, a few milliseconds. */
-const TURN_BYTES = 1 << 15;
+/** Bytes that are read in one turn: some thousand routes, some ten milliseconds. */
+const TURN_BYTES = 1 << 16;
 /** How long what was written last may take to go out. */
 const LINGER_MS = 1000;
 

@@ -6,7 +6,7 @@
  */
 import type { Address } from '../../wire/address.ts';
 import type { AsPath } from '../bgp/codec/as-path.ts';
-import { Rows } from './column.ts';
+import { Column, Rows } from './column.ts';
 import type { Hop } from './hops.ts';
 import type { RouteAttributes } from './route.ts';
 
@@ -25,7 +25,6 @@ export interface Account {
 
 interface Counted extends AttributeSet {
   id: number;
-  uses: number;
   readonly hash: number;
   readonly account: Account | undefined;
   /** On the account. */
@@ -37,6 +36,8 @@ interface Counted extends AttributeSet {
 export class AttributeSets {
   readonly #rows = new Rows();
   readonly #byId: (Counted | undefined)[] = [];
+  /** By id. Not in the sets themselves: most that is asked of a set needs but this. */
+  readonly #uses = new Column();
   readonly #byHash = new Map<number, Counted>();
   readonly #onForgotten: (set: AttributeSet) => void;
 
@@ -60,8 +61,8 @@ export class AttributeSets {
     }
     const bytes = account === undefined ? 0 : bytesOfSet(attributes, from);
     if (account !== undefined) account.bytes += bytes;
-    const [id, hop, uses] = [this.#rows.take(), undefined, 0];
-    const set: Counted = { attributes, id, hop, uses, hash, account, bytes, next: first };
+    const id = this.#rows.take();
+    const set: Counted = { attributes, id, hop: undefined, hash, account, bytes, next: first };
     this.#byHash.set(hash, set);
     this.#byId[set.id] = set;
     return set;
@@ -72,21 +73,28 @@ export class AttributeSets {
     return this.#byId[id] as AttributeSet;
   }
 
-  retain(set: AttributeSet): void {
-    (set as Counted).uses++;
+  retain({ id }: AttributeSet): void {
+    this.#uses.set(id, this.#uses.get(id) + 1);
   }
 
   /** @param id 0: nothing happens, so that what a column held can be given as it is */
   release(id: number): void {
     if (id === 0) return;
-    const set = this.#byId[id] as Counted;
-    set.uses--;
-    this.forgetUnused(set);
+    const left = this.#uses.get(id) - 1;
+    this.#uses.set(id, left);
+    if (left === 0) this.#forget(this.#byId[id] as Counted);
   }
 
   forgetUnused(set: AttributeSet): void {
-    const counted = set as Counted;
-    if (counted.uses > 0 || counted.id === 0) return;
+    if (set.id !== 0 && this.#uses.get(set.id) === 0) this.#forget(set as Counted);
+  }
+
+  /** Of each set in use how often it is: for tests, which count themselves. */
+  *uses(): IterableIterator<[id: number, uses: number]> {
+    for (const set of this.#byId) if (set !== undefined) yield [set.id, this.#uses.get(set.id)];
+  }
+
+  #forget(counted: Counted): void {
     this.#onForgotten(counted);
     if (counted.account !== undefined) counted.account.bytes -= counted.bytes;
     this.#byId[counted.id] = undefined;
@@ -100,11 +108,6 @@ export class AttributeSets {
     } else if (counted.next === undefined) this.#byHash.delete(counted.hash);
     else this.#byHash.set(counted.hash, counted.next);
     counted.next = undefined;
-  }
-
-  /** Of each set in use how often it is: for tests, which count themselves. */
-  *uses(): IterableIterator<[id: number, uses: number]> {
-    for (const set of this.#byId) if (set !== undefined) yield [set.id, set.uses];
   }
 }
 

@@ -37,8 +37,8 @@ export class RawPeer {
     this.socket = socket;
     const framing = new Framing(CODING.maxLength);
     socket.on('data', (bytes) => {
-      framing.push(bytes, (message) => {
-        const decoded = decodeMessage(message.slice(), CODING);
+      framing.push(bytes, (within, from, to) => {
+        const decoded = decodeMessage(within.slice(from, to), CODING);
         if (!decoded.ok) throw new Error(decoded.error.why);
         if (decoded.value.kind === 'keepalive') this.keepalives.push(performance.now());
         else this.received.push(decoded.value);

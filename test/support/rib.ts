@@ -106,7 +106,7 @@ export const announcing = (
   pathId?: number,
 ): ReceivedUpdate => {
   const nlri = prefixes.map((prefix) => nlriOf(prefix, pathId));
-  const good = { treatAsWithdraw: false, errors: [] };
+  const good = { kind: 'update', treatAsWithdraw: false, errors: [] } as const;
   const [first] = nlri;
   if (first?.prefix.address.family === 4 && attributes.nextHop.family === 4) {
     return { ...good, update: { withdrawn: [], attributes, nlri } };
@@ -127,7 +127,7 @@ export const withdrawing = (prefixes: readonly string[], pathId?: number): Recei
     attributes: {},
     nlri: [],
   };
-  return { update, treatAsWithdraw: false, errors: [] };
+  return { kind: 'update', update, treatAsWithdraw: false, errors: [] };
 };
 
 /** Everything that is pending for a peer. */

@@ -57,7 +57,7 @@ interface Others {
 export type Message = Others[keyof Others] | { readonly kind: 'update'; readonly update: Update };
 
 /** As Message, where an UPDATE comes with what was wrong in it. */
-export type Received = Others[keyof Others] | ({ readonly kind: 'update' } & ReceivedUpdate);
+export type Received = Others[keyof Others] | ReceivedUpdate;
 
 /** What is agreed before OPENs were exchanged. */
 export const INITIAL_CODING: Coding = {
@@ -123,30 +123,34 @@ export const decodeMessage = (
       sessionError(ErrorCode.header, HeaderError.badLength, 'the message is not as long as it says', data),
     );
   }
-  return decodeFramed(bytes, coding, cache);
+  return decodeFramed(bytes, 0, bytes.length, coding, cache);
 };
 
 /**
- * @param bytes one whole message as `messageLength` cut it
+ * @param from to `to`: one whole message as `messageLength` cut it
  * @param cache of what this peer sent before in this coding
  */
-export const decodeFramed = (bytes: Uint8Array, coding: Coding, cache?: AttributeCache): Result<Received> => {
-  const body = bytes.subarray(HEADER_BYTES);
-  switch (bytes[HEADER_BYTES - 1]) {
+export const decodeFramed = (
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  coding: Coding,
+  cache?: AttributeCache,
+): Result<Received> => {
+  const type = bytes[from + HEADER_BYTES - 1];
+  if (type === MessageType.update) return decodeUpdate(bytes, from + HEADER_BYTES, to, coding, cache);
+  const body = bytes.subarray(from + HEADER_BYTES, to);
+  switch (type) {
     case MessageType.open: {
       const open = decodeOpen(body);
       return open.ok ? ok({ kind: 'open', open: open.value }) : open;
-    }
-    case MessageType.update: {
-      const update = decodeUpdate(body, coding, cache);
-      return update.ok ? ok({ kind: 'update', ...update.value }) : update;
     }
     case MessageType.notification: {
       const notification = { code: body[0], subcode: body[1], data: body.slice(2) };
       return ok({ kind: 'notification', notification });
     }
     case MessageType.routeRefresh:
-      return decodeRouteRefresh(bytes, body);
+      return decodeRouteRefresh(bytes.subarray(from, to), body);
     default:
       return ok({ kind: 'keepalive' });
   }

@@ -55,6 +55,7 @@ export interface Update {
 }
 
 export interface ReceivedUpdate {
+  readonly kind: 'update';
   readonly update: Update;
   /** All announced prefixes count as withdrawn; the attributes are what could be read and not to be used. */
   readonly treatAsWithdraw: boolean;
@@ -74,13 +75,15 @@ const updateError = (subcode: number, why: string, data?: Uint8Array): SessionEr
 
 const NONE: Attributes = {};
 
-/** @param body behind the header @param cache of what this peer sent before in this coding */
+/** @param from behind the header, up to `to` @param cache of what this peer sent before in this coding */
 export const decodeUpdate = (
-  body: Uint8Array,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
   coding: Coding,
   cache?: AttributeCache,
 ): Result<ReceivedUpdate> => {
-  const reader = new Reader(body);
+  const reader = new Reader(bytes, from, to);
   const withdrawnPart = reader.part(reader.u16());
   const attributePart = reader.part(reader.u16());
   if (reader.overrun) {
@@ -93,15 +96,11 @@ export const decodeUpdate = (
   const nlri = readNlri(reader, 4, coding.addPath[4]);
   if (nlri instanceof Malformed) return fail(updateError(UpdateError.invalidNetworkField, nlri.why));
 
-  const { offset: from, left } = attributePart;
-  if (left === 0 && nlri.length === 0) {
-    return ok({ update: { withdrawn, attributes: NONE, nlri }, treatAsWithdraw: false, errors: [] });
-  }
-  const known = nlri.length > 0 ? cache?.find(body, from, from + left) : undefined;
-  if (known !== undefined) {
-    return ok({ update: { withdrawn, attributes: known, nlri }, treatAsWithdraw: false, errors: [] });
-  }
-  const list = new AttributeList(body, coding);
+  const { offset: first, left } = attributePart;
+  if (left === 0 && nlri.length === 0) return received({ withdrawn, attributes: NONE, nlri });
+  const known = nlri.length > 0 ? cache?.find(bytes, first, first + left) : undefined;
+  if (known !== undefined) return received({ withdrawn, attributes: known, nlri });
+  const list = new AttributeList(bytes, coding);
   list.read(attributePart);
   if (list.fatal !== undefined) return fail(list.fatal);
   const { reach, unreach } = list;
@@ -124,9 +123,14 @@ export const decodeUpdate = (
   if (reach !== undefined) update.reach = reach;
   // Complete and without routes of their own: the same for the next message.
   const isWhole = nlri.length > 0 && list.errors.length === 0 && reach === undefined && unreach === undefined;
-  if (isWhole) cache?.add(body, from, from + left, update.attributes);
-  return ok({ update, treatAsWithdraw, errors: list.errors });
+  if (isWhole) cache?.add(bytes, first, first + left, update.attributes);
+  return received(update, treatAsWithdraw, list.errors);
 };
+
+const FINE: readonly AttributeError[] = [];
+
+const received = (update: Update, treatAsWithdraw = false, errors = FINE): Result<ReceivedUpdate> =>
+  ok({ kind: 'update', update, treatAsWithdraw, errors });
 
 /** What the attributes of one message amount to, gathered while they are read. */
 class AttributeList {
@@ -136,14 +140,15 @@ class AttributeList {
   /** Announces routes of a family that is not spoken: what is wrong is about them, and they are not looked at. */
   hasOtherReach = false;
   readonly errors: AttributeError[] = [];
-  readonly #body: Uint8Array;
+  readonly #bytes: Uint8Array;
   readonly #coding: Coding;
   readonly #seen: number[] = [];
   readonly #values: { -readonly [K in keyof WireAttributes]: WireAttributes[K] } = {};
   readonly #unknown: UnknownAttribute[] = [];
 
-  constructor(body: Uint8Array, coding: Coding) {
-    this.#body = body;
+  /** @param bytes in which they are */
+  constructor(bytes: Uint8Array, coding: Coding) {
+    this.#bytes = bytes;
     this.#coding = coding;
   }
 
@@ -189,7 +194,7 @@ class AttributeList {
     return attributes;
   }
 
-  /** @param start where in the body the attribute begins */
+  /** @param start where the attribute begins */
   #take(flags: number, type: number, value: Reader, start: number): void {
     const isReach = type === AttributeType.mpReach;
     const carriesRoutes = isReach || type === AttributeType.mpUnreach;
@@ -211,7 +216,7 @@ class AttributeList {
     if (key !== undefined) this.#known(key, flags, value);
     else if ((flags & Flag.optional) === 0) {
       const why = `attribute ${type} is said to be well-known`;
-      const whole = this.#body.slice(start, value.offset + value.left);
+      const whole = this.#bytes.slice(start, value.offset + value.left);
       this.fatal = updateError(UpdateError.unrecognizedWellKnown, why, whole);
     } else if ((flags & Flag.transitive) !== 0) this.#unknown.push({ type, value: value.rest().slice() });
   }
