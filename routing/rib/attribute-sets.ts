@@ -40,6 +40,8 @@ export class AttributeSets {
   readonly #uses = new Column();
   readonly #byHash = new Map<number, Counted>();
   readonly #onForgotten: (set: AttributeSet) => void;
+  /** Of attributes that were looked for before, in here: what was found. It goes with the object, and into no copy of it. */
+  readonly #found = Symbol('set');
 
   constructor(onForgotten: (set: AttributeSet) => void) {
     this.#onForgotten = onForgotten;
@@ -54,6 +56,15 @@ export class AttributeSets {
    * @param account of who brings it @param from what it was made of, with which it shares values
    */
   intern(attributes: RouteAttributes, account?: Account, from?: RouteAttributes): AttributeSet {
+    // Most announcements come with the very object that one before came with (attribute-cache.ts).
+    const found = (attributes as Looked)[this.#found];
+    if (found !== undefined && found.id !== 0) return found;
+    const set = this.#find(attributes, account, from);
+    if (account !== undefined) note(attributes, this.#found, set);
+    return set;
+  }
+
+  #find(attributes: RouteAttributes, account: Account | undefined, from?: RouteAttributes): Counted {
     const hash = hashOf(attributes);
     const first = this.#byHash.get(hash);
     for (let set = first; set !== undefined; set = set.next) {
@@ -110,6 +121,17 @@ export class AttributeSets {
     counted.next = undefined;
   }
 }
+
+interface Looked extends RouteAttributes {
+  readonly [key: symbol]: Counted | undefined;
+}
+
+/** Nobody who lists, copies or compares what an object has sees it. */
+const description: PropertyDescriptor = { value: undefined, writable: true, enumerable: false };
+const note = (attributes: RouteAttributes, key: symbol, set: Counted): void => {
+  description.value = set;
+  Object.defineProperty(attributes, key, description);
+};
 
 const mix = (hash: number, value: number): number => {
   const mixed = Math.imul(hash ^ value, 0x9e3779b1);

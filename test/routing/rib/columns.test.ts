@@ -109,6 +109,31 @@ describe('interned attributes', () => {
     );
   });
 
+  test('what was found for an object is its own: not of copies, nor elsewhere, nor when it was forgotten', () => {
+    fc.assert(
+      fc.property(made, (one) => {
+        const [here, there] = [new AttributeSets(() => {}), new AttributeSets(() => {})];
+        const account = { bytes: 0 };
+        const set = here.intern(one, account);
+        here.retain(set);
+        expect(here.intern(one, account)).toBe(set);
+        expect(one).toEqual(structuredClone(one));
+        const other = here.intern({ ...one, med: (one.med ?? 0) + 1 }, account);
+        expect(other).not.toBe(set);
+        here.forgetUnused(other);
+        // Ids begin anew there: it is not the same one only because it has the same.
+        expect(there.intern(one, { bytes: 0 })).not.toBe(set);
+
+        here.release(set.id);
+        expect([set.id, account.bytes]).toEqual([0, 0]);
+        const again = here.intern(one, account);
+        expect(again).not.toBe(set);
+        expect(again.attributes).toBe(one);
+        expect(account.bytes).toBeGreaterThan(0);
+      }),
+    );
+  });
+
   test('each attribute makes a difference', () => {
     fc.assert(
       fc.property(made, (one) => {
