@@ -7,12 +7,14 @@ import type { Update } from '../bgp/codec/update.ts';
 import type { AttributeSet } from './attribute-sets.ts';
 import type { RouteAttributes } from './route.ts';
 
+const NONE: Nlri[] = [];
+
 class Group implements RouteGroup {
   readonly family: Family;
   readonly attributes: RouteGroup['attributes'];
   readonly nextHop: Address;
   readonly linkLocal?: Address;
-  readonly nlri: Nlri[] = [];
+  nlri: Nlri[] = NONE;
   readonly share: Share;
 
   constructor(family: Family, attributes: RouteAttributes, coding: Coding) {
@@ -28,6 +30,12 @@ class Group implements RouteGroup {
       if (linkLocal !== undefined) this.linkLocal = linkLocal;
     }
     this.share = shareOf(this, coding);
+  }
+
+  add(nlri: Nlri): void {
+    // An array that begins empty has room for 17 once there is something in it, and most have one.
+    if (this.nlri === NONE) this.nlri = [nlri];
+    else this.nlri.push(nlri);
   }
 }
 
@@ -59,7 +67,7 @@ export class Batch {
     const bytes = this.#sizeOf(nlri);
     if (bytes > group.share.room) return false;
     if (group.nlri.length === 0) this.bytes += this.#coding.maxLength - group.share.room;
-    group.nlri.push(nlri);
+    group.add(nlri);
     this.bytes += bytes;
     return true;
   }

@@ -129,11 +129,21 @@ export class Writer {
 
   /** Writes what `body` writes behind its own length in two bytes. */
   counted16(body: (writer: Writer) => void): this {
-    const at = this.#length;
-    this.u16(0);
+    const at = this.begin16();
     body(this);
-    this.patch16(at, this.#length - at - 2);
+    this.end16(at);
     return this;
+  }
+
+  /** The same in two steps, for who writes so much that a function for each is a burden: room for a length. */
+  begin16(): number {
+    this.u16(0);
+    return this.#length;
+  }
+
+  /** Writes the length of what was written since `begin16` returned `from`. */
+  end16(from: number): void {
+    this.patch16(from - 2, this.#length - from);
   }
 
   /** The same in one byte: for bodies that are known to have at most 255. */
@@ -147,6 +157,11 @@ export class Writer {
 
   patch8(at: number, value: number): void {
     this.#bytes[at] = value;
+  }
+
+  /** Sets bits of what was written. */
+  set8(at: number, bits: number): void {
+    this.#bytes[at] |= bits;
   }
 
   patch16(at: number, value: number): void {

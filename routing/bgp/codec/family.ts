@@ -32,19 +32,32 @@ export interface Nlri {
 }
 
 /** Reads prefixes up to the end. Bits behind a prefix's length are of no relevance (RFC 4271 section 4.3): cleared. */
-export const readNlri = (reader: Reader, family: Family, addPath: boolean): Nlri[] | Malformed => {
-  const all: Nlri[] = [];
-  const bits = familyBits(family);
+export const readNlri = (reader: Reader, family: Family, addPath: boolean): readonly Nlri[] | Malformed => {
+  if (reader.left === 0) return NONE;
+  const first = readOne(reader, family, addPath);
+  if (first instanceof Malformed) return first;
+  // An array that begins empty has room for 17 once there is something in it, and most have one.
+  const all = [first];
   while (reader.left > 0) {
-    const pathId = addPath ? reader.u32() : undefined;
-    const length = reader.u8();
-    if (length > bits) return new Malformed(`a prefix of IPv${family} with a length of ${length}`);
-    const words = family === 4 ? [readWord(reader, length)] : readWords(reader, length);
-    if (reader.overrun) return new Malformed('the last prefix is cut off');
-    const prefix = { address: { family, words }, length };
-    all.push(pathId === undefined ? { prefix } : { prefix, pathId });
+    const one = readOne(reader, family, addPath);
+    if (one instanceof Malformed) return one;
+    all.push(one);
   }
   return all;
+};
+
+const NONE: readonly Nlri[] = [];
+
+const readOne = (reader: Reader, family: Family, addPath: boolean): Nlri | Malformed => {
+  const pathId = addPath ? reader.u32() : undefined;
+  const length = reader.u8();
+  if (length > familyBits(family)) {
+    return new Malformed(`a prefix of IPv${family} with a length of ${length}`);
+  }
+  const words = family === 4 ? [readWord(reader, length)] : readWords(reader, length);
+  if (reader.overrun) return new Malformed('the last prefix is cut off');
+  const prefix = { address: { family, words }, length };
+  return pathId === undefined ? { prefix } : { prefix, pathId };
 };
 
 const readWords = (reader: Reader, length: number): number[] => {

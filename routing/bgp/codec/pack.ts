@@ -76,11 +76,17 @@ export const packWithdrawals = (family: Family, nlri: readonly Nlri[], coding: C
   );
 };
 
+const NONE: readonly Nlri[] = [];
+
 const cut = (
   nlri: readonly Nlri[],
   room: number,
   addPath: boolean,
-): { parts: Nlri[][]; unsendable: Nlri[] } => {
+): { parts: readonly (readonly Nlri[])[]; unsendable: readonly Nlri[] } => {
+  let all = 0;
+  for (const one of nlri) all += nlriSize(one, addPath);
+  // Mostly so, and then there is nothing to be cut.
+  if (all <= room && nlri.length > 0) return { parts: [nlri], unsendable: NONE };
   const parts: Nlri[][] = [];
   const unsendable: Nlri[] = [];
   let left = 0;

@@ -268,20 +268,24 @@ class AttributeList {
 /** Behind the header. That it fits a message is the caller's care: pack.ts. */
 export const writeUpdate = (writer: Writer, update: Update, coding: Coding): void => {
   const { withdrawn, unreach, attributes, encoded, reach, nlri } = update;
-  writer.counted16(() => writeNlri(writer, withdrawn, coding.addPath[4]));
-  writer.counted16(() => {
-    // First, so that a receiver finds the routes before anything that may be wrong (RFC 7606 section 5.1).
-    if (unreach !== undefined) {
-      writeAttribute(writer, Flag.optional, AttributeType.mpUnreach, () =>
-        writeUnreach(writer, unreach, coding),
-      );
-    }
-    if (reach !== undefined) {
-      writeAttribute(writer, Flag.optional, AttributeType.mpReach, () => writeReach(writer, reach, coding));
-    }
-    if (encoded === undefined) writeAttributes(writer, attributes, coding);
-    else writer.bytes(encoded);
-  });
+  const routes = writer.begin16();
+  writeNlri(writer, withdrawn, coding.addPath[4]);
+  writer.end16(routes);
+  const list = writer.begin16();
+  // First, so that a receiver finds the routes before anything that may be wrong (RFC 7606 section 5.1).
+  if (unreach !== undefined) {
+    const at = beginAttribute(writer, Flag.optional, AttributeType.mpUnreach);
+    writeUnreach(writer, unreach, coding);
+    endAttribute(writer, at);
+  }
+  if (reach !== undefined) {
+    const at = beginAttribute(writer, Flag.optional, AttributeType.mpReach);
+    writeReach(writer, reach, coding);
+    endAttribute(writer, at);
+  }
+  if (encoded === undefined) writeAttributes(writer, attributes, coding);
+  else writer.bytes(encoded);
+  writer.end16(list);
   writeNlri(writer, nlri, coding.addPath[4]);
 };
 
@@ -299,7 +303,9 @@ export const writeAttributes = (writer: Writer, attributes: Attributes, coding: 
   for (const key of keysOf(values)) writeKnown(writer, key, values[key], coding);
   for (const { type, value } of attributes.unknown ?? []) {
     const flags = Flag.optional | Flag.transitive | Flag.partial;
-    writeAttribute(writer, flags, type, () => void writer.bytes(value));
+    const at = beginAttribute(writer, flags, type);
+    writer.bytes(value);
+    endAttribute(writer, at);
   }
 };
 
@@ -324,7 +330,9 @@ const writeKnown = <K extends Key>(
   coding: Coding,
 ): void => {
   const codec = codecs[key] as unknown as AttributeCodec<WireAttributes[K]>;
-  writeAttribute(writer, codec.flags, codec.type, () => codec.encode(writer, value, coding));
+  const at = beginAttribute(writer, codec.flags, codec.type);
+  codec.encode(writer, value, coding);
+  endAttribute(writer, at);
 };
 
 /** RFC 6793 section 4.2.2: what two octets do not hold goes beside. */
@@ -338,19 +346,22 @@ const withAs4 = (attributes: Attributes, { asBytes }: Coding): WireAttributes =>
   };
 };
 
-/** In place: behind a length of one byte, which becomes two where that does not do. */
-export const writeAttribute = (writer: Writer, flags: number, type: number, value: () => void): void => {
-  const at = writer.length;
+/** Flags and type, and room for a length of one byte. @returns where the value begins */
+export const beginAttribute = (writer: Writer, flags: number, type: number): number => {
   writer.u8(flags).u8(type).u8(0);
-  value();
-  const length = writer.length - at - 3;
+  return writer.length;
+};
+
+/** Behind the value: its length, in two bytes where one does not do. @param from as `beginAttribute` returned it */
+export const endAttribute = (writer: Writer, from: number): void => {
+  const length = writer.length - from;
   if (length <= 255) {
-    writer.patch8(at + 2, length);
+    writer.patch8(from - 1, length);
     return;
   }
-  writer.shift(at + 3);
-  writer.patch8(at, flags | Flag.extendedLength);
-  writer.patch16(at + 2, length);
+  writer.shift(from);
+  writer.set8(from - 3, Flag.extendedLength);
+  writer.patch16(from - 1, length);
 };
 
 /** An UPDATE that says that all routes of a family have been sent (RFC 4724 section 2). */

@@ -9,7 +9,7 @@ import type { RouteAttributes } from '../../rib/route.ts';
 import { AttributeType, type Coding, Flag } from '../codec/attributes.ts';
 import { Writer } from '../codec/bytes.ts';
 import { writeAddress, writeNlri } from '../codec/family.ts';
-import { writeAttribute, writeAttributes } from '../codec/update.ts';
+import { beginAttribute, endAttribute, writeAttributes } from '../codec/update.ts';
 
 const TABLE_DUMP_V2 = 13;
 const Subtype = { peerIndexTable: 1, rib4: 2, rib6: 4, rib4AddPath: 8, rib6AddPath: 10 } as const;
@@ -117,12 +117,12 @@ const encodeAttributes = (attributes: RouteAttributes, family: 4 | 6): Uint8Arra
   if (family === 4 && nextHop.family === 4) writeAttributes(writer, { ...rest, nextHop }, CODING);
   else {
     writeAttributes(writer, rest, CODING);
-    writeAttribute(writer, Flag.optional, AttributeType.mpReach, () => {
-      writer.counted8(() => {
-        writeAddress(writer, nextHop);
-        if (linkLocal !== undefined) writeAddress(writer, linkLocal);
-      });
+    const at = beginAttribute(writer, Flag.optional, AttributeType.mpReach);
+    writer.counted8(() => {
+      writeAddress(writer, nextHop);
+      if (linkLocal !== undefined) writeAddress(writer, linkLocal);
     });
+    endAttribute(writer, at);
   }
   return writer.finish();
 };
