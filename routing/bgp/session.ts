@@ -187,8 +187,14 @@ export class Session {
       onUp: (connection, now) => this.#onUp(connection, now),
       onDown: (connection, ended, now) => this.#onDown(connection, ended, now),
       onMessageCounted: (kind, direction, bytes) => {
-        this.counters[direction][kind]++;
-        this.counters.bytes[direction] += bytes;
+        const { counters } = this;
+        if (direction === 'received') {
+          counters.received[kind]++;
+          counters.bytes.received += bytes;
+        } else {
+          counters.sent[kind]++;
+          counters.bytes.sent += bytes;
+        }
       },
     };
     this.#ours = new Connection('ours', this.#owner);

@@ -30,6 +30,9 @@ export interface Offers {
   paths(prefix: number): readonly Offer[];
 }
 
+/** Nobody has a route. */
+export const NO_PEER = -1;
+
 /** Prefixes looked at in one turn at most, told or not: some milliseconds. */
 const TURN = 1 << 16;
 
@@ -40,6 +43,8 @@ export class AdjRibOut {
   readonly #table: Table;
   readonly #sets: AttributeSets;
   readonly #peer: RibPeer;
+  /** Among the peers of which routes come. */
+  readonly #number: number;
   readonly #offers: Offers;
   readonly #onPending: () => void;
 
@@ -56,10 +61,18 @@ export class AdjRibOut {
   #owesEnd = false;
 
   /** Everything is to be told, and then the End-of-RIB. */
-  constructor(table: Table, sets: AttributeSets, peer: RibPeer, offers: Offers, onPending: () => void) {
+  constructor(
+    table: Table,
+    sets: AttributeSets,
+    peer: RibPeer,
+    number: number,
+    offers: Offers,
+    onPending: () => void,
+  ) {
     this.#table = table;
     this.#sets = sets;
     this.#peer = peer;
+    this.#number = number;
     this.addPath = peer.coding.addPath[table.family];
     this.#offers = offers;
     this.#onPending = onPending;
@@ -70,12 +83,19 @@ export class AdjRibOut {
     return this.#sweep !== undefined || this.#queue.size > 0;
   }
 
-  /** What there is to tell of a prefix may have changed. */
-  touch(prefix: number): void {
+  /** What there is to tell of a prefix may have changed. @param by whose route is best now, by number, or NO_PEER */
+  touch(prefix: number, by: number): void {
+    if (!this.addPath && this.#hasNothingToTell(prefix, by)) return;
     const sweep = this.#sweep;
     if (sweep !== undefined && prefix >= sweep.at && prefix < sweep.end) return;
     const hadPending = this.hasPending;
     if (this.#queue.add(prefix) && !hadPending) this.#onPending();
+  }
+
+  /** A peer is not told of what came from itself (export.ts), and not that it is gone. */
+  #hasNothingToTell(prefix: number, by: number): boolean {
+    const isKept = by === NO_PEER || by === this.#number;
+    return isKept && this.#told.get(prefix) === 0 && prefix !== this.#table.defaultPrefix;
   }
 
   /** Looks at everything: a policy changed. */

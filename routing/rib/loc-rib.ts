@@ -1,7 +1,7 @@
 /** Loc-RIB: decides about a prefix when something of it changed, and says what follows. */
 import type { Address } from '../../wire/address.ts';
 import type { Family } from '../bgp/codec/family.ts';
-import type { AdjRibOut } from './adj-rib-out.ts';
+import { type AdjRibOut, NO_PEER } from './adj-rib-out.ts';
 import { compareRoutes, type DecisionOptions, decide, equalRoutes } from './decision.ts';
 import type { LocRibFeed } from './loc-rib-feed.ts';
 import type { PeerState } from './peer-state.ts';
@@ -53,7 +53,7 @@ const NOBODY: readonly Contender[] = [];
 
 export class LocRib {
   /** Whom to tell. */
-  readonly outs: Readonly<Record<Family, Set<AdjRibOut>>> = { 4: new Set(), 6: new Set() };
+  readonly outs: Readonly<Record<Family, AdjRibOut[]>> = { 4: [], 6: [] };
   /** Who forwards by it. */
   readonly feeds: { 4?: LocRibFeed; 6?: LocRibFeed } = {};
   /** While the node itself restarts nothing is decided (RFC 4724 section 4.1). */
@@ -86,7 +86,8 @@ export class LocRib {
     table.best.set(row, best);
     if (changed) this.feeds[table.family]?.touch(row);
     const isOther = best !== before || (best !== 0 && best === route);
-    for (const out of this.outs[table.family]) if (isOther || out.addPath) out.touch(row);
+    const by = best === 0 ? NO_PEER : table.peer.get(best);
+    for (const out of this.outs[table.family]) if (isOther || out.addPath) out.touch(row, by);
   }
 
   /** Those that share traffic, the best first. */

@@ -127,11 +127,12 @@ export class Rib {
         this.#tables[family],
         this.#sets,
         peer,
+        known.number,
         this.#offersTo(known, this.#tables[family]),
         () => this.#options.onPending?.(peer.name),
       );
       known.outs[family] = out;
-      this.#locRib.outs[family].add(out);
+      this.#locRib.outs[family].push(out);
     }
     this.#options.onPending?.(peer.name);
   }
@@ -146,7 +147,8 @@ export class Rib {
     for (const family of FAMILIES) {
       const out = state.outs[family];
       if (out !== undefined) {
-        this.#locRib.outs[family].delete(out);
+        const outs = this.#locRib.outs[family];
+        outs.splice(outs.indexOf(out), 1);
         out.close();
         delete state.outs[family];
       }
