@@ -71,8 +71,9 @@ export class LocRib {
   decide(table: Table, row: number, route: number, wasUsed: boolean): void {
     if (this.deferred) return;
     const before = table.best.get(row);
-    const chosen = table.isAlone(row) ? NOBODY : this.chosen(table, row);
-    const best = table.isAlone(row) ? this.#ifUsable(table, table.first(row)) : (chosen[0]?.route ?? 0);
+    const isEasy = table.hasOneAtMost(row);
+    const chosen = isEasy ? NOBODY : this.chosen(table, row);
+    const best = isEasy ? this.#ifUsable(table, table.first(row)) : (chosen[0]?.route ?? 0);
     let changed = wasUsed || best !== before;
     for (let one = table.first(row); one !== 0; one = table.next(one)) {
       const isUsed =
@@ -138,6 +139,7 @@ export class LocRib {
 
   /** Where there is no choice. @returns the route, or 0 */
   #ifUsable(table: Table, route: number): number {
+    if (route === 0) return 0;
     const set = table.after(route);
     if (set === undefined) return 0;
     return table.peer.get(route) === 0 || set.hop?.cost !== undefined ? route : 0;

@@ -66,6 +66,8 @@ const WARN_AT = 0.8;
 /** Routes of a peer that is gone that are removed in one go: some ten milliseconds. */
 const REMOVED_AT_ONCE = 4096;
 
+const FINE: Verdict = {};
+
 /** The number of this node among the peers. */
 const LOCAL = 0;
 
@@ -183,7 +185,7 @@ export class Rib {
     const { withdrawn, unreach, attributes, reach, nlri } = update;
     this.#withdraw(state, 4, withdrawn);
     if (unreach !== undefined) this.#withdraw(state, unreach.family, unreach.nlri);
-    let verdict: Verdict = {};
+    let verdict = FINE;
     if (treatAsWithdraw) {
       this.#withdraw(state, 4, nlri);
       if (reach !== undefined) this.#withdraw(state, reach.family, reach.nlri);
@@ -613,12 +615,12 @@ export class Rib {
 
   #judge(state: PeerState, family: Family, fits: boolean): Verdict {
     const bound = state.peer.options.maxPrefixes?.[family];
-    if (bound === undefined) return {};
+    if (bound === undefined) return FINE;
     const { limit, warnAt = Math.ceil(WARN_AT * limit) } = bound;
     const received = state.received[family];
     const count: PrefixCount = { family, count: fits ? received : received + 1, limit };
     if (!fits) return { exceeded: count };
-    if (state.warned[family] || received < warnAt) return {};
+    if (state.warned[family] || received < warnAt) return FINE;
     state.warned[family] = true;
     return { warning: count };
   }

@@ -69,6 +69,11 @@ export class Table {
     return first !== 0 && this.#next.get(first) === 0;
   }
 
+  hasOneAtMost(prefix: number): boolean {
+    const first = this.#first.get(prefix);
+    return first === 0 || this.#next.get(first) === 0;
+  }
+
   /** The next of the same prefix; 0: no more. */
   next(route: number): number {
     return this.#next.get(route);

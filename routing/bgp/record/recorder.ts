@@ -139,7 +139,11 @@ export const tapped = (
         recorder()?.call(['down', why, retain ?? null]);
         sink.down(why, retain);
       },
-      update: (received) => noted(sink.update(received), (wrong) => ['update', received, wrong ?? null]),
+      update: (received) => {
+        const wrong = sink.update(received);
+        recorder()?.call(['update', received, wrong ?? null]);
+        return wrong;
+      },
       refresh: (family, subtype) => {
         recorder()?.call(['refresh', family, subtype]);
         sink.refresh(family, subtype);
