@@ -188,13 +188,10 @@ export class Session {
       onDown: (connection, ended, now) => this.#onDown(connection, ended, now),
       onMessageCounted: (kind, direction, bytes) => {
         const { counters } = this;
-        if (direction === 'received') {
-          counters.received[kind]++;
-          counters.bytes.received += bytes;
-        } else {
-          counters.sent[kind]++;
-          counters.bytes.sent += bytes;
-        }
+        // By name what comes by the hundred thousand.
+        if (kind === 'update') counters[direction].update++;
+        else counters[direction][kind]++;
+        counters.bytes[direction] += bytes;
       },
     };
     this.#ours = new Connection('ours', this.#owner);

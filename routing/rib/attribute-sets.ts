@@ -25,20 +25,23 @@ export interface Account {
 
 interface Counted extends AttributeSet {
   id: number;
-  readonly hash: number;
   readonly account: Account | undefined;
   /** On the account. */
   readonly bytes: number;
-  /** With the same hash. */
-  next: Counted | undefined;
 }
+
+const FIRST_SLOTS = 1024;
 
 export class AttributeSets {
   readonly #rows = new Rows();
   readonly #byId: (Counted | undefined)[] = [];
   /** By id. Not in the sets themselves: most that is asked of a set needs but this. */
   readonly #uses = new Column();
-  readonly #byHash = new Map<number, Counted>();
+  /** By hash a set's id, 0: none; the others behind it in `next`. As many slots as sets, or more: a power of two. */
+  #slots = new Uint32Array(FIRST_SLOTS);
+  readonly #next = new Column();
+  readonly #hashes = new Column();
+  #size = 0;
   readonly #onForgotten: (set: AttributeSet) => void;
   /** Of attributes that were looked for before, in here: what was found. It goes with the object, and into no copy of it. */
   readonly #found = Symbol('set');
@@ -48,7 +51,7 @@ export class AttributeSets {
   }
 
   get size(): number {
-    return this.#byHash.size;
+    return this.#size;
   }
 
   /**
@@ -65,17 +68,20 @@ export class AttributeSets {
   }
 
   #find(attributes: RouteAttributes, account: Account | undefined, from?: RouteAttributes): Counted {
-    const hash = hashOf(attributes);
-    const first = this.#byHash.get(hash);
-    for (let set = first; set !== undefined; set = set.next) {
+    const hash = hashOf(attributes) >>> 0;
+    for (let id = this.#slots[hash & (this.#slots.length - 1)]; id !== 0; id = this.#next.get(id)) {
+      if (this.#hashes.get(id) !== hash) continue;
+      const set = this.#byId[id] as Counted;
       if (sameAttributes(set.attributes, attributes)) return set;
     }
     const bytes = account === undefined ? 0 : bytesOfSet(attributes, from);
     if (account !== undefined) account.bytes += bytes;
     const id = this.#rows.take();
-    const set: Counted = { attributes, id, hop: undefined, hash, account, bytes, next: first };
-    this.#byHash.set(hash, set);
-    this.#byId[set.id] = set;
+    const set: Counted = { attributes, id, hop: undefined, account, bytes };
+    this.#byId[id] = set;
+    this.#hashes.set(id, hash);
+    if (++this.#size > this.#slots.length) this.#grow();
+    else this.#link(id);
     return set;
   }
 
@@ -108,17 +114,34 @@ export class AttributeSets {
   #forget(counted: Counted): void {
     this.#onForgotten(counted);
     if (counted.account !== undefined) counted.account.bytes -= counted.bytes;
+    this.#unlink(counted.id);
+    this.#size--;
     this.#byId[counted.id] = undefined;
     this.#rows.giveBack(counted.id);
     counted.id = 0;
-    const first = this.#byHash.get(counted.hash);
-    if (first !== counted) {
-      let before = first as Counted;
-      while (before.next !== counted) before = before.next as Counted;
-      before.next = counted.next;
-    } else if (counted.next === undefined) this.#byHash.delete(counted.hash);
-    else this.#byHash.set(counted.hash, counted.next);
-    counted.next = undefined;
+  }
+
+  #link(id: number): void {
+    const slot = this.#hashes.get(id) & (this.#slots.length - 1);
+    this.#next.set(id, this.#slots[slot]);
+    this.#slots[slot] = id;
+  }
+
+  #unlink(id: number): void {
+    const slot = this.#hashes.get(id) & (this.#slots.length - 1);
+    const behind = this.#next.get(id);
+    if (this.#slots[slot] === id) {
+      this.#slots[slot] = behind;
+      return;
+    }
+    let before = this.#slots[slot];
+    while (this.#next.get(before) !== id) before = this.#next.get(before);
+    this.#next.set(before, behind);
+  }
+
+  #grow(): void {
+    this.#slots = new Uint32Array(2 * this.#slots.length);
+    for (let id = 1; id < this.#rows.end; id++) if (this.#byId[id] !== undefined) this.#link(id);
   }
 }
 
