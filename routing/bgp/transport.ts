@@ -122,7 +122,9 @@ export class PeerSockets {
       if (this.#sockets.get(connection) === socket) this.#sockets.delete(connection);
     };
     socket.setNoDelay(true);
-    socket.on('data', (bytes) => {
+    socket.on('data', ({ buffer, byteOffset, length }) => {
+      // As what it is: a part of a Buffer that is kept, an attribute that nobody knows, would keep all of it.
+      const bytes = new Uint8Array(buffer, byteOffset, length);
       // Else two megabytes could follow before timers, other sessions and the node have their turn.
       socket.pause();
       const tell = (from: number): void => {
