@@ -70,10 +70,12 @@ export async function openApi(
   plain('bgp/bmp', () => service.bgpStations());
   plain('routes/check', () => service.routesCheck());
   read('bgp/why', (query) => service.bgpWhy(readRequest(bgpWhyQuery, query).prefix));
-  app.get('/v1/bgp/routes', ({ query }, reply) => {
-    const routes = service.bgpRoutes(readRequest(bgpRoutesQuery, query));
-    return reply.type('application/json').send(Readable.from(jsonList(routes)));
-  });
+  const list = (path: string, answer: (query: unknown) => AsyncIterable<readonly unknown[]>) =>
+    app.get(`/v1/${path}`, ({ query }, reply) =>
+      reply.type('application/json').send(Readable.from(jsonList(answer(query)))),
+    );
+  list('routes', (query) => service.routes(readRequest(routesQuery, query).address));
+  list('bgp/routes', (query) => service.bgpRoutes(readRequest(bgpRoutesQuery, query)));
   app.get('/v1/bgp/record', async ({ query }, reply) =>
     download(reply, service.bgpRecord(readRequest(bgpRecordQuery, query))),
   );
@@ -88,7 +90,6 @@ export async function openApi(
   order('bgp/clear', bgpClearRequest, (request) => service.bgpClear(request));
   order('bgp/shutdown', bgpShutdownRequest, (request) => service.bgpShutdown(request));
   order('bgp/enable', bgpEnableRequest, (request) => service.bgpEnable(request));
-  read('routes', (query) => service.routes(readRequest(routesQuery, query).address));
   app.post('/v1/why', ({ body }) => service.why(readRequest(whyRequest, body)));
   app.post('/v1/attach', ({ body }) => service.attach(readRequest(attachRequest, body)));
   app.post('/v1/detach', async ({ body }, reply) => {

@@ -5,7 +5,7 @@ import type { KernelPath } from '../routing/fib-sync.ts';
 import { keyOf } from '../routing/route-table.ts';
 import { type Request, type Route, routes } from '../sys/rtnetlink.ts';
 import { type Address, addressFromBytes, addressToBytes } from '../wire/address.ts';
-import { formatPrefix, type Prefix } from '../wire/prefix.ts';
+import type { Prefix } from '../wire/prefix.ts';
 import { WEFT_PROTOCOL } from './protocol.ts';
 
 export type UnderlayPath = Extract<KernelPath, { kind: 'underlay' }>;
@@ -82,7 +82,7 @@ export function leadsAlike(wanted: Route, found: Route): boolean {
   return gateways(wanted).join() === gateways(found).join();
 }
 
-function prefixOf({ destination }: Route): Prefix {
+export function prefixOf({ destination }: Route): Prefix {
   return { address: addressFromBytes(destination.address), length: destination.length };
 }
 
@@ -90,14 +90,4 @@ function prefixOf({ destination }: Route): Prefix {
 export function placeOf(route: Route): string {
   const prefix = prefixOf(route);
   return `${keyOf(prefix)} ${route.priority ?? DEFAULT_METRIC[prefix.address.family]}`;
-}
-
-/** All places that a route of ours to the prefix may have. */
-export function placesOf(prefix: Prefix): string[] {
-  const { family } = prefix.address;
-  return [DEFAULT_METRIC[family], LEARNED_METRIC[family]].map((metric) => `${keyOf(prefix)} ${metric}`);
-}
-
-export function textOf(route: Route): string {
-  return formatPrefix(prefixOf(route));
 }

@@ -8,7 +8,7 @@ import type { KernelPath, KernelRoutes } from '../routing/fib-sync.ts';
 import { PrefixMap } from '../routing/prefix-map.ts';
 import { keyOf, type PrefixKey } from '../routing/route-table.ts';
 import type { SysError } from '../sys/errors.ts';
-import { type Request, type Route, RouteTable, type Rtnetlink, routes } from '../sys/rtnetlink.ts';
+import { type Dump, type Request, type Route, RouteTable, type Rtnetlink, routes } from '../sys/rtnetlink.ts';
 import { type Address, addressToBytes } from '../wire/address.ts';
 import { formatPrefix, type Prefix } from '../wire/prefix.ts';
 import { KernelNextHops } from './kernel-next-hops.ts';
@@ -16,21 +16,23 @@ import {
   kernelRoute,
   leadsAlike,
   placeOf,
-  placesOf,
+  prefixOf,
   removal,
   samePath,
   sameVias,
-  textOf,
   type UnderlayPath,
   VERBS,
   type Verb,
 } from './kernel-route.ts';
+import { inPortions, PORTION, pause } from './portions.ts';
 import { WEFT_PROTOCOL } from './protocol.ts';
 
 export interface KernelRouteOptions {
   readonly netlink: Rtnetlink;
   /** Of the same namespace, and nobody else's: for what takes the kernel long. */
   readonly background: Rtnetlink;
+  /** Another one, to be closed again: for lists that are read some at a time. */
+  open(): Rtnetlink;
   /** Index and MTU of the host port. */
   readonly hostPort: { readonly index: number; readonly mtu: number };
   /** The node's own addresses in the fabric: what it sends there comes from them. At most one a family is used. */
@@ -42,14 +44,22 @@ export interface NodeRoutes extends KernelRoutes {
   /** Removes what an earlier daemon left, but for what has been set since. */
   removeStale(): void;
   /** Puts back what the kernel has dropped, as it does when an interface goes down. */
-  repair(): void;
+  repair(): Promise<void>;
   /** A router is known to be lost: routes that have others go on without it, before anyone takes them back. */
   viaLost(address: Address): void;
-  /** What should be in the kernel's table and is not, or is and should not. */
-  differences(): string[];
+  /** Of what nobody changes meanwhile; looks at some at a time. */
+  differences(): Promise<Differences>;
   removeAll(): Promise<void>;
   /** Resolves when nothing is being asked for in the background any more. */
   settled(): Promise<void>;
+}
+
+/** Between what should be in the kernel's table and what is. */
+export interface Differences {
+  readonly missing: readonly Prefix[];
+  /** There, and not as they should be. */
+  readonly elsewhere: readonly Prefix[];
+  readonly surplus: readonly Prefix[];
 }
 
 /** Kept of each route, one for all that are alike; what the kernel is asked for is made from it when it is needed. */
@@ -118,7 +128,7 @@ interface UnderWay {
 }
 
 export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
-  const { netlink, background, hostPort, sources, log } = options;
+  const { netlink, background, open, hostPort, sources, log } = options;
   const nextHops = new KernelNextHops(netlink, log);
   const wanted = new PrefixMap<Wanted>();
   const alike = new WeakMap<KernelPath, Alike>();
@@ -161,6 +171,11 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
   /** What an earlier daemon left and nobody has asked for yet, by prefix and metric. */
   const stale = new Map<string, Route>();
   for (const route of listOwn(netlink)) stale.set(placeOf(route), route);
+  /** By whom the table is being looked through, the prefixes asked for since: what is found of these says nothing. */
+  const touched = new Set<PrefixMap<true>>();
+  const touch = (prefix: Prefix): void => {
+    for (const prefixes of touched) prefixes.set(prefix, true);
+  };
   let batch: Map<PrefixKey, Change> | undefined;
   let underWay: UnderWay | undefined;
 
@@ -200,6 +215,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
 
   /** Of a prefix that was asked for twice at a time: makes the kernel's route what is wanted now. */
   const settleOvertaken = ({ prefix, path }: Change): void => {
+    touch(prefix);
     const entry = wanted.get(prefix);
     const exchange = new Exchange();
     if (path && path.learned !== entry?.path.learned) {
@@ -218,6 +234,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     const exchange = new Exchange();
     moveGroups(changes);
     for (const { prefix, path } of changes) {
+      touch(prefix);
       const before = wanted.get(prefix);
       if (path) install(prefix, path, before, exchange);
       else if (before) uninstall(prefix, before, exchange);
@@ -297,6 +314,74 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     nextHops.removeStale();
   };
 
+  const differences = async (): Promise<Differences> => {
+    const list = open();
+    const meanwhile = new PrefixMap<true>();
+    // What the kernel is being asked for is on its way.
+    for (const { prefix } of underWay?.changes.values() ?? []) meanwhile.set(prefix, true);
+    touched.add(meanwhile);
+    try {
+      const is = await compareWithKernel(list);
+      const untouched = (prefixes: readonly Prefix[]) => prefixes.filter((prefix) => !meanwhile.get(prefix));
+      return {
+        missing: untouched(is.missing),
+        elsewhere: untouched(is.elsewhere),
+        surplus: untouched(is.surplus),
+      };
+    } finally {
+      touched.delete(meanwhile);
+      list.close();
+    }
+  };
+
+  const compareWithKernel = async (list: Rtnetlink): Promise<Differences> => {
+    const four = await lookThrough(list, 4);
+    const six = await lookThrough(list, 6);
+    const missing: Prefix[] = [];
+    await inPortions(wanted.entries(), ({ prefix }) => {
+      const { present } = prefix.address.family === 4 ? four : six;
+      if (!present.get(prefix)) missing.push(prefix);
+    });
+    return {
+      missing,
+      elsewhere: four.elsewhere.concat(six.elsewhere),
+      surplus: four.surplus.concat(six.surplus),
+    };
+  };
+
+  /** Of what the kernel has of one family, which is where it should be, and which is not. */
+  const lookThrough = async (list: Rtnetlink, family: 4 | 6): Promise<LookedThrough> => {
+    let found = nothing();
+    const begin = (): void => {
+      found = nothing();
+    };
+    await list.visit(ownOf(family), begin, (route) => {
+      const prefix = prefixOf(route);
+      const entry = wanted.get(prefix);
+      const expected = entry && routeOf(prefix, entry);
+      if (!expected || placeOf(expected) !== placeOf(route)) {
+        if (!stale.has(placeOf(route))) found.surplus.push(prefix);
+        return;
+      }
+      found.present.set(prefix, true);
+      if (!leadsAlike(expected, route)) found.elsewhere.push(prefix);
+    });
+    return found;
+  };
+
+  /** @returns how many the kernel has taken */
+  const putBack = (prefixes: readonly Prefix[]): number => {
+    const missing = prefixes.flatMap((prefix) => {
+      const entry = wanted.get(prefix);
+      return entry && !underWay?.changes.has(keyOf(prefix)) ? [{ prefix, entry }] : [];
+    });
+    if (missing.some(({ entry }) => entry.group !== undefined)) nextHops.restore();
+    const errors = netlink.settle(missing.map(({ prefix, entry }) => routes.add(routeOf(prefix, entry))));
+    const taken = missing.filter((_, i) => !errors[i]);
+    for (const { prefix, entry } of taken) wanted.set(prefix, wantedOf(entry.path, entry.group, true));
+    return taken.length;
+  };
+
   return {
     set(prefix, path) {
       const change = { prefix, path };
@@ -344,54 +429,21 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     },
     viaLost: (address) => nextHops.lost(address),
     removeStale,
-    repair() {
-      const present = new Set(listOwn(netlink).map(placeOf));
-      const missing = [...wanted.entries()]
-        .map(({ prefix, value }) => ({ prefix, entry: value, route: routeOf(prefix, value) }))
-        // What the kernel is being asked for is on its way.
-        .filter(({ prefix, route }) => !present.has(placeOf(route)) && !underWay?.changes.has(keyOf(prefix)));
-      if (missing.some(({ entry }) => entry.group !== undefined)) nextHops.restore();
-      const errors = netlink.settle(missing.map(({ route }) => routes.add(route)));
-      for (const [i, { prefix, entry }] of missing.entries()) {
-        if (errors[i]) continue;
-        wanted.set(prefix, wantedOf(entry.path, entry.group, true));
+    async repair() {
+      const { missing } = await differences();
+      let back = 0;
+      for (let at = 0; at < missing.length; at += PORTION) {
+        back += putBack(missing.slice(at, at + PORTION));
+        await pause();
+      }
+      if (back > 0) {
         log.info(
-          { prefix: formatPrefix(prefix) },
-          "a route of the fabric was missing in the node's table and is back",
+          { routes: back, first: formatPrefix(missing[0]) },
+          "routes of the fabric were missing in the node's table and are back",
         );
       }
     },
-    differences() {
-      const present = new Map(listOwn(netlink).map((route) => [placeOf(route), route] as const));
-      const expected = new Map(
-        [...wanted.entries()].map(({ prefix, value }) => {
-          const route = routeOf(prefix, value);
-          return [placeOf(route), route] as const;
-        }),
-      );
-      for (const { prefix } of underWay?.changes.values() ?? []) {
-        for (const place of placesOf(prefix)) {
-          present.delete(place);
-          expected.delete(place);
-        }
-      }
-      return [
-        ...[...expected].flatMap(([place, route]) =>
-          present.has(place) ? [] : [`${textOf(route)} is not in the node's table`],
-        ),
-        ...[...present].flatMap(([place, route]) =>
-          expected.has(place) || stale.has(place)
-            ? []
-            : [`${textOf(route)} should not be in the node's table`],
-        ),
-        ...[...expected].flatMap(([place, route]) => {
-          const found = present.get(place);
-          return found && !leadsAlike(route, found)
-            ? [`${textOf(route)} leads elsewhere in the node's table`]
-            : [];
-        }),
-      ];
-    },
+    differences,
     settled,
     async removeAll() {
       await settled();
@@ -406,7 +458,18 @@ function needsGroup(path: KernelPath, before: Wanted | undefined): path is Under
   return path.kind === 'underlay' && (path.vias.length > 1 || before?.group !== undefined);
 }
 
+interface LookedThrough {
+  readonly present: PrefixMap<true>;
+  readonly elsewhere: Prefix[];
+  readonly surplus: Prefix[];
+}
+
+const nothing = (): LookedThrough => ({ present: new PrefixMap<true>(), elsewhere: [], surplus: [] });
+
 function listOwn(netlink: Rtnetlink): Route[] {
-  const filter = { table: RouteTable.main, protocol: WEFT_PROTOCOL };
-  return ([4, 6] as const).flatMap((family) => netlink.list(routes.all({ family, ...filter })));
+  return ([4, 6] as const).flatMap((family) => netlink.list(ownOf(family)));
+}
+
+function ownOf(family: 4 | 6): Dump<Route> {
+  return routes.all({ family, table: RouteTable.main, protocol: WEFT_PROTOCOL });
 }

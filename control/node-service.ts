@@ -81,11 +81,11 @@ export function createNodeService(parts: NodeParts): NodeService {
     },
     cni: (call, gone) => parts.plugin.run(call, gone),
     pods: async () => podsView(attachments, engine.counters()),
-    async routes(address) {
+    routes(address) {
       const names = portNames(attachments, parts.hostPort, parts.config().host.interface);
       return routesView(table, names, bgp, address);
     },
-    routesCheck: async () => checkRoutes(table, engine, parts.kernel),
+    routesCheck: () => checkRoutes(table, engine, parts.kernel),
     bgp: () => bgp.peers(),
     bgpStations: () => bgp.stations(),
     bgpRoutes: (query) => bgp.routes(query),

@@ -151,6 +151,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
   const kernel = openKernelRoutes({
     netlink,
     background,
+    open: openRtnetlink,
     hostPort: { index, mtu: hostMtu },
     sources: hostAddresses,
     log,
@@ -228,8 +229,8 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
         bgp.underlayChanged();
       }
       if (changed === 'links') {
-        kernel.repair();
         uplink.linksChanged();
+        await kernel.repair();
       }
       bgp.tick();
       await uplink.tick();

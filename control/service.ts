@@ -28,8 +28,11 @@ export interface NodeService {
   /** What a container runtime asks of the CNI plugin. @param gone aborted when it no longer waits for the answer */
   cni(call: Call, gone: AbortSignal): Promise<Answer>;
   pods(): Promise<Pod[]>;
-  /** All routes, sorted by prefix; with an address the one that a packet to it takes, and none when there is no route. */
-  routes(address?: Address): Promise<Route[]>;
+  /**
+   * All routes, sorted by prefix, some hundred at a time; with an address the one that a packet to it takes, and none when there is
+   * no route.
+   */
+  routes(address?: Address): AsyncIterable<readonly Route[]>;
   tunnels(): Promise<Tunnel[]>;
   /** BGP peers; none where BGP is not configured. */
   bgp(): Promise<BgpPeer[]>;

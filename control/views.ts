@@ -13,6 +13,8 @@ import type { Candidate, RouteTable } from '../routing/route-table.ts';
 import { type Address, formatAddress } from '../wire/address.ts';
 import { formatMac, vtepMac } from '../wire/mac.ts';
 import { formatPrefix, hostPrefix, type Prefix } from '../wire/prefix.ts';
+import { inPortions } from './portions.ts';
+import { PrefixOrder } from './prefix-order.ts';
 import type { AttachResult, Drops, Lease, NextHop, Pod, Route, Tunnel, Vtep, WhyResult } from './service.ts';
 import type { UnderlayAddress } from './underlay.ts';
 
@@ -79,35 +81,43 @@ export function portNames(attachments: Attachments, hostPort: number, hostInterf
   return (port) => (port === hostPort ? hostInterface : (names.get(port) ?? String(port)));
 }
 
-/** All routes sorted by prefix, IPv4 first; with an address the best of the longest prefix that contains it. */
-export function routesView(
+/** With an address the best of the longest prefix that contains it; else all, sorted by prefix, some at a time. */
+export async function* routesView(
   table: RouteTable,
   names: PortNames,
   learned: LearnedProblems,
   address?: Address,
-): Route[] {
+): AsyncGenerator<readonly Route[]> {
   const view = (prefix: Prefix, candidate: Candidate, best: boolean) => {
     const problems = candidate.source === 'bgp' ? learned.problems(prefix) : [];
     return routeView(prefix, candidate, best, problems, names);
   };
   if (address) {
     const route = table.lookup(address);
-    return route ? [view(route.prefix, route.candidates[0], true)] : [];
+    if (route) yield [view(route.prefix, route.candidates[0], true)];
+    return;
   }
-  const routes = [...table].flatMap(({ prefix, candidates }) =>
-    candidates.map((candidate, i) => ({ prefix, route: view(prefix, candidate, i === 0) })),
-  );
-  const unusable = [...learned.unusable()].map(({ prefix, why }) => ({
-    prefix,
-    route: routeView(prefix, { source: 'bgp', paths: [] }, false, why, names),
-  }));
-  return [...routes, ...unusable].sort(byPrefix).map(({ route }) => route);
+  const order = new PrefixOrder();
+  await inPortions(table, ({ prefix }) => order.add(prefix));
+  await inPortions(learned.prefixes(), (prefix) => {
+    if (learned.isUnusable(prefix) && !table.get(prefix)) order.add(prefix);
+  });
+  for await (const prefixes of order.inOrder()) {
+    yield prefixes.flatMap((prefix) => {
+      const candidates = table.get(prefix)?.candidates ?? [];
+      const routes = candidates.map((candidate, i) => view(prefix, candidate, i === 0));
+      return learned.isUnusable(prefix) ? [...routes, view(prefix, UNUSABLE, false)] : routes;
+    });
+  }
 }
 
-/** Learned routes that cannot be used, or not by all their paths, and why. */
+const UNUSABLE: Candidate = { source: 'bgp', paths: [] };
+
+/** Learned routes, of which some cannot be used, or not by all their paths, and why. */
 export interface LearnedProblems {
+  prefixes(): Iterable<Prefix>;
   problems(prefix: Prefix): readonly string[];
-  unusable(): Iterable<{ readonly prefix: Prefix; readonly why: readonly string[] }>;
+  isUnusable(prefix: Prefix): boolean;
 }
 
 function routeView(
@@ -153,25 +163,21 @@ function nextHopView(path: Path, names: PortNames): NextHop {
   }
 }
 
-function byPrefix(a: { readonly prefix: Prefix }, b: { readonly prefix: Prefix }): number {
-  return byAddress(a.prefix.address, b.prefix.address) || a.prefix.length - b.prefix.length;
-}
-
 function byAddress(a: Address, b: Address): number {
   return a.family - b.family || compareAddresses(a, b);
 }
 
 export function tunnelsView(table: RouteTable, counters: EngineCounters): Tunnel[] {
   const remotes = new Map<string, { encaps: Set<string>; mtu: number; routes: number }>();
-  for (const { candidates } of table) {
-    for (const path of candidates[0].paths) {
+  for (const { best, prefixes } of table.bests()) {
+    for (const path of best.paths) {
       if (path.kind === 'port' || path.kind === 'unreachable') continue;
       const key = formatAddress(path.via);
       const known = remotes.get(key) ?? { encaps: new Set(), mtu: path.mtu, routes: 0 };
       remotes.set(key, known);
       known.encaps.add(path.kind);
       known.mtu = Math.min(known.mtu, path.mtu);
-      known.routes++;
+      known.routes += prefixes;
     }
   }
   return [...remotes].sort().map(([remote, { encaps, mtu, routes }]) => {

@@ -107,6 +107,11 @@ export class LearnedRoutes {
     return ways;
   }
 
+  /** In no order. What changes meanwhile may be missing, or there twice. */
+  *prefixes(): Generator<Prefix> {
+    for (const { prefix } of this.#routes.entries()) yield prefix;
+  }
+
   *all(): Generator<LearnedRoute> {
     for (const { prefix, value } of this.#routes.entries()) yield { prefix, paths: value.learned };
   }
@@ -133,14 +138,12 @@ export class LearnedRoutes {
     return this.#routes.get(prefix)?.why ?? [];
   }
 
-  /** Prefixes none of whose paths can be used, and why. */
-  *unusable(): Generator<{ readonly prefix: Prefix; readonly why: readonly string[] }> {
-    for (const { prefix, value } of this.#routes.entries()) {
-      if (value.paths.length === 0) yield { prefix, why: value.why };
-    }
+  /** Whether none of its paths can be used. */
+  isUnusable(prefix: Prefix): boolean {
+    return this.#routes.get(prefix)?.paths.length === 0;
   }
 
-  /** How many of these there are, without looking at each: it is asked for with every status. */
+  /** How many are, without looking at each: it is asked for with every status. */
   get unusableCount(): number {
     let count = 0;
     for (const { paths, users } of this.#groups.values()) if (paths.length === 0) count += users;

@@ -14,7 +14,7 @@ export type { InterfaceAddress } from './netlink/addresses.ts';
 export * as addresses from './netlink/addresses.ts';
 export type { Link, LinkStatistics } from './netlink/link.ts';
 export * as links from './netlink/links.ts';
-export type { Request } from './netlink/message.ts';
+export type { Dump, Request } from './netlink/message.ts';
 export type { Neighbour } from './netlink/neighbours.ts';
 export * as neighbours from './netlink/neighbours.ts';
 export type { Nexthop } from './netlink/nexthops.ts';

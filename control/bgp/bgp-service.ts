@@ -41,9 +41,12 @@ export interface BgpService {
   clear(request: BgpClear): Promise<void>;
   shutdown(peer: string, text: string): Promise<void>;
   enable(peer: string): Promise<void>;
-  /** Learned prefixes that cannot be used, or not all of whose paths, and why. */
+  /** Of learned routes. */
+  prefixes(): Iterable<Prefix>;
+  /** Why the route, or a path of it, is not in use; empty when all are. */
   problems(prefix: Prefix): readonly string[];
-  unusable(): Iterable<{ readonly prefix: Prefix; readonly why: readonly string[] }>;
+  /** Whether it is a learned one with no path that can be used. */
+  isUnusable(prefix: Prefix): boolean;
 }
 
 /** How long the node waits with its ready line for what peers tell, milliseconds: those that are up tell it at once. */
@@ -126,8 +129,9 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
     clear: async ({ peer, how }) => need().bgp.clear(await known(need(), peer), how),
     shutdown: async (peer, text) => need().shutdown(await known(need(), peer), text),
     enable: async (peer) => need().enable(await known(need(), peer)),
+    prefixes: () => running?.learned.prefixes() ?? [],
     problems: (prefix) => running?.learned.problems(prefix) ?? [],
-    unusable: () => running?.learned.unusable() ?? [],
+    isUnusable: (prefix) => running?.learned.isUnusable(prefix) ?? false,
   };
 }
 

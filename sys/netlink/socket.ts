@@ -159,27 +159,55 @@ export class Rtnetlink {
   /** All objects asked for, as they were at one time: read again when they changed meanwhile. */
   list<T>(dump: Dump<T>): T[] {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
-      const values = this.#listOnce(dump);
-      if (values) return values;
+      const values: T[] = [];
+      const portions = this.#portions(dump);
+      let portion = portions.next();
+      for (; !portion.done; portion = portions.next()) values.push(...portion.value);
+      if (portion.value) return values;
     }
-    throw new Error(`${dump.doing}: it changed during each of ${DUMP_ATTEMPTS} attempts; try again later`);
+    throw changing(dump);
   }
 
-  #listOnce<T>(dump: Dump<T>): T[] | undefined {
-    const values: T[] = [];
-    let interrupted = false;
+  /**
+   * The same for more than memory is to hold, and without holding up this thread: hands on what comes, some hundred objects at
+   * a time, others having their turn in between. Nothing else may be asked of this socket meanwhile, nor after it threw.
+   *
+   * @param begin called before the first, and again where everything begins anew
+   */
+  async visit<T>(dump: Dump<T>, begin: () => void, each: (value: T) => void): Promise<void> {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      begin();
+      const portions = this.#portions(dump);
+      let portion = portions.next();
+      for (; !portion.done; portion = portions.next()) {
+        for (const value of portion.value) each(value);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      if (portion.value) return;
+    }
+    throw changing(dump);
+  }
+
+  /** What one datagram of the kernel brought at a time. @returns whether all are of one time */
+  *#portions<T>(dump: Dump<T>): Generator<T[], boolean> {
+    let consistent = true;
     const sequence = this.#send([dump], NlmFlag.dump);
     for (;;) {
+      const values: T[] = [];
       for (const message of this.#receive(dump)) {
         if (message.sequence !== sequence) continue;
-        if ((message.flags & NlmFlag.dumpInterrupted) !== 0) interrupted = true;
+        if ((message.flags & NlmFlag.dumpInterrupted) !== 0) consistent = false;
         const error = readError(message, dump);
-        if (error && error.errno === dump.emptyOn) return [];
+        if (error && error.errno === dump.emptyOn) return true;
         if (error) throw error;
-        if (message.type === NLMSG_DONE) return interrupted ? undefined : values;
+        if (message.type === NLMSG_DONE) {
+          yield values;
+          return consistent;
+        }
         const value = dump.read(message);
         if (value !== undefined) values.push(value);
       }
+      yield values;
     }
   }
 
@@ -247,6 +275,10 @@ export class Rtnetlink {
       });
     }
   }
+}
+
+function changing({ doing }: Dump<unknown>): Error {
+  return new Error(`${doing}: it changed during each of ${DUMP_ATTEMPTS} attempts; try again later`);
 }
 
 /** As many from one on as go in one system call. */

@@ -108,21 +108,23 @@ beforeAll(async () => {
     },
     bgpShutdown: async (request) => void asked.push(request),
     bgpEnable: async (request) => void asked.push(request),
-    routes: async (): Promise<Route[]> => [
-      {
-        prefix: '10.3.0.0/16',
-        source: 'bgp',
-        nextHops: [],
-        best: false,
-        problems: ['10.9.9.9: no route to 10.9.9.9'],
-      },
-      {
-        prefix: '10.4.0.0/16',
-        source: 'bgp',
-        nextHops: [{ via: '192.168.77.2', encap: 'direct', mtu: 1500, weight: 3 }],
-        best: true,
-      },
-    ],
+    async *routes(): AsyncGenerator<readonly Route[]> {
+      yield [
+        {
+          prefix: '10.3.0.0/16',
+          source: 'bgp',
+          nextHops: [],
+          best: false,
+          problems: ['10.9.9.9: no route to 10.9.9.9'],
+        },
+        {
+          prefix: '10.4.0.0/16',
+          source: 'bgp',
+          nextHops: [{ via: '192.168.77.2', encap: 'direct', mtu: 1500, weight: 3 }],
+          best: true,
+        },
+      ];
+    },
     routesCheck: async () => differences,
   };
   const listen = (server: Server) =>

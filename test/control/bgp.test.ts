@@ -7,12 +7,13 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { NodeConfig } from '../../control/config/node-config.ts';
 import { parseConfig } from '../../control/config.ts';
 import { startNode } from '../../control/node.ts';
-import type { BgpRoute, RunningNode } from '../../control/service.ts';
+import type { RunningNode } from '../../control/service.ts';
 import type { BfdEvents, BfdTarget } from '../../routing/bfd/bfd.ts';
 import { TunnelType } from '../../routing/bgp/codec/tunnel.ts';
 import { announcedTunnels } from '../../routing/learned.ts';
 import { formatAddress, parseAddress } from '../../wire/address.ts';
 import { formatPrefix, parsePrefix } from '../../wire/prefix.ts';
+import { collected } from '../support/collected.ts';
 import { FakeBgp } from '../support/fake-bgp.ts';
 import { FakeEngine } from '../support/fake-engine.ts';
 import { recordingLog } from '../support/log.ts';
@@ -168,7 +169,7 @@ it('forwards by what it learns, in one step for each batch', async () => {
   ]);
   expect(routeTo('10.244.2.0/24')).toMatch(/dev weft0 .*metric 20 mtu 1450/);
   expect(routeTo('10.8.0.0/16')).toMatch(/via 192\.168\.77\.254 dev u0 metric 20/);
-  expect(await service.routes(parseAddress('10.244.2.7'))).toMatchObject([
+  expect(await collected(service.routes(parseAddress('10.244.2.7')))).toMatchObject([
     {
       prefix: '10.244.2.0/24',
       source: 'bgp',
@@ -221,7 +222,7 @@ it('resolves the next hops that the speaker asks for, and follows the kernel', a
   ]);
   await bgp.learn(['10.244.9.0/24', { via: '10.9.9.9' }]);
   expect(engine.routes.has('10.244.9.0/24')).toBe(false);
-  expect(await service.routes()).toContainEqual({
+  expect(await collected(service.routes())).toContainEqual({
     prefix: '10.244.9.0/24',
     source: 'bgp',
     nextHops: [],
@@ -357,11 +358,7 @@ it('says what is what, and passes on what is asked for', async () => {
     staleness: 'fresh',
     best: true,
   }));
-  const all = async (query: Parameters<typeof service.bgpRoutes>[0]) => {
-    const rows: BgpRoute[] = [];
-    for await (const some of service.bgpRoutes(query)) rows.push(...some);
-    return rows;
-  };
+  const all = (query: Parameters<typeof service.bgpRoutes>[0]) => collected(service.bgpRoutes(query));
   expect((await all({ rib: 'local', beforePolicy: false }))[0]).toEqual({
     prefix: '10.1.0.0/16',
     peer: 'rr',

@@ -156,6 +156,8 @@ describe('openHostPort', () => {
   });
 });
 
+const AGREES = { missing: [], elsewhere: [], surplus: [] };
+
 describe('openKernelRoutes', () => {
   const fabric = (mtu: number) => ({ kind: 'fabric', mtu }) as const;
   const underlay = (...vias: string[]) =>
@@ -170,6 +172,7 @@ describe('openKernelRoutes', () => {
     return openKernelRoutes({
       netlink,
       background,
+      open: openRtnetlink,
       hostPort: { index: open().index, mtu: 1450 },
       sources,
       log,
@@ -239,7 +242,7 @@ describe('openKernelRoutes', () => {
     const done = table.batchInBackground(() => {
       for (const prefix of many) table.set(prefix, prefix === fourth ? fabric(1350) : learned);
     });
-    expect(table.differences()).toEqual([]);
+    const meanwhile = table.differences();
     table.remove(first);
     table.set(second, fabric(1300));
     table.set(third, { ...fabric(1300), learned: true });
@@ -249,7 +252,8 @@ describe('openKernelRoutes', () => {
       done,
     ]);
     expect([other, own().length]).toEqual([999, 999]);
-    expect(table.differences()).toEqual([]);
+    expect(await meanwhile).toEqual(AGREES);
+    expect(await table.differences()).toEqual(AGREES);
     expect(own().filter((line) => / mtu 1[^4]/.test(line))).toEqual([
       expect.stringMatching(/^10\.0\.1\.0\/24 dev weft0 scope link src 10\.244\.1\.1 mtu 1300/),
       expect.stringMatching(/^10\.0\.2\.0\/24 dev weft0 .*metric 20 mtu 1300/),
@@ -263,16 +267,49 @@ describe('openKernelRoutes', () => {
     expect(log.lines.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
+  it('says what the kernel has otherwise than it should, but for what changes meanwhile', async () => {
+    ip('route add 10.244.9.0/24 dev u0 proto 87');
+    const table = routes();
+    const [first, second, third, sixth] = [
+      ...['10.244.2.0/24', '10.244.3.0/24', '10.244.4.0/24', 'fd00:244:2::/64'].map(parsePrefix),
+    ];
+    for (const prefix of [first, second, third]) table.set(prefix, underlay('192.168.77.2'));
+    table.set(sixth, underlay('fd00:77::2'));
+    // What an earlier daemon left may be wanted yet.
+    expect(await table.differences()).toEqual(AGREES);
+    table.removeStale();
+    ip('route del 10.244.2.0/24');
+    ip('route replace 10.244.3.0/24 via 192.168.77.3 proto 87');
+    ip('route add 10.244.5.0/24 dev u0 proto 87');
+    ip('route add 10.244.6.0/24 dev u0 proto static');
+    ip('-6 route del fd00:244:2::/64');
+    const differ = {
+      missing: [first, sixth],
+      elsewhere: [second],
+      surplus: [parsePrefix('10.244.5.0/24')],
+    };
+    expect(await table.differences()).toEqual(differ);
+    const looking = table.differences();
+    table.remove(first);
+    table.set(second, fabric(1450));
+    table.remove(third);
+    expect(await looking).toEqual({ ...differ, missing: [sixth], elsewhere: [] });
+    ip('route del 10.244.5.0/24');
+    await table.repair();
+    expect(await table.differences()).toEqual(AGREES);
+  });
+
   it('puts back what the kernel dropped with an interface', async () => {
     const table = routes();
     table.set(parsePrefix('10.244.2.0/24'), underlay('192.168.77.2'));
     table.set(parsePrefix('10.244.3.0/24'), fabric(1450));
     ip('link set u0 down');
     expect(own()).toHaveLength(1);
-    table.repair();
+    await table.repair();
     ip('link set u0 up');
-    table.repair();
+    await table.repair();
     expect(own()).toHaveLength(2);
+    expect(log.lines.at(-1)).toMatchObject({ fields: { routes: 1, first: '10.244.2.0/24' } });
     await table.removeAll();
     expect(own()).toEqual([]);
   });

@@ -11,6 +11,7 @@ import type { EngineOptions } from '../../engine/engine.ts';
 import { SysError } from '../../sys/errors.ts';
 import { parseAddress } from '../../wire/address.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
+import { collected } from '../support/collected.ts';
 import { FakeEngine } from '../support/fake-engine.ts';
 import { recordingLog } from '../support/log.ts';
 import { nodeConfig } from '../support/node-config.ts';
@@ -190,7 +191,7 @@ describe('startNode', () => {
       { ...route('10.244.9.0/24', '192.168.77.2'), encap: 'ipip' as const },
     ];
     const { service } = await start(nodeConfig(state, { routes }));
-    const all = await service.routes();
+    const all = await collected(service.routes());
     expect(all.map(({ prefix }) => prefix)).toEqual([
       '0.0.0.0/0',
       '10.244.1.0/24',
@@ -201,7 +202,7 @@ describe('startNode', () => {
       'fd00:244:1::/64',
       'fd00:244:1::1/128',
     ]);
-    expect(await service.routes(parseAddress('10.244.2.7'))).toEqual([
+    expect(await collected(service.routes(parseAddress('10.244.2.7')))).toEqual([
       {
         prefix: '10.244.2.0/24',
         source: 'static',

@@ -358,3 +358,30 @@ test('a thousand requests go in batches, and each failure is told apart', () => 
   expect(rtnetlink.list(routes.all({ family: 4, protocol: 186 }))).toHaveLength(999);
   rtnetlink.close();
 });
+
+test('many routes, some at a time: all of them, others having their turn in between', async () => {
+  const { rtnetlink, index } = open();
+  const many = Array.from({ length: 3000 }, (_, n) => to(`10.${100 + (n >> 8)}.${n & 255}.0`, 24));
+  rtnetlink.run(...many.map((destination) => routes.add({ destination, index, protocol: 186 })));
+  const dump = routes.all({ family: 4, protocol: 186 });
+  const visited: Route[] = [];
+  let [begun, turns, over] = [0, 0, false];
+  const count = (): void => {
+    if (over) return;
+    turns++;
+    setImmediate(count);
+  };
+  setImmediate(count);
+  await rtnetlink.visit(
+    dump,
+    () => begun++,
+    (route) => visited.push(route),
+  );
+  over = true;
+  expect(visited).toHaveLength(many.length);
+  expect(visited).toEqual(rtnetlink.list(dump));
+  expect(begun).toBe(1);
+  expect(turns).toBeGreaterThan(3);
+  // The socket is as it was.
+  expect(rtnetlink.find(links.byName('a'))).toMatchObject({ index });
+});
