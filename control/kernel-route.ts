@@ -77,6 +77,9 @@ export function removal({ destination, index, priority }: Route): Request {
 export function leadsAlike(wanted: Route, found: Route): boolean {
   if (wanted.nexthopId !== undefined || found.nexthopId !== undefined)
     return wanted.nexthopId === found.nexthopId;
+  if (wanted.hops === undefined && found.hops === undefined) {
+    return sameBytes(wanted.gateway ?? NO_GATEWAY, found.gateway ?? NO_GATEWAY);
+  }
   const gateways = (route: Route) =>
     (route.hops ?? [route]).map(({ gateway }) => Buffer.from(gateway ?? []).toString('hex')).sort();
   return gateways(wanted).join() === gateways(found).join();
@@ -86,8 +89,18 @@ export function prefixOf({ destination }: Route): Prefix {
   return { address: addressFromBytes(destination.address), length: destination.length };
 }
 
+const NO_GATEWAY = new Uint8Array(0);
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 /** The kernel has one route of ours at each. */
 export function placeOf(route: Route): string {
-  const prefix = prefixOf(route);
-  return `${keyOf(prefix)} ${route.priority ?? DEFAULT_METRIC[prefix.address.family]}`;
+  return `${keyOf(prefixOf(route))} ${metricOf(route)}`;
+}
+
+/** As the kernel has it where none is given. */
+export function metricOf({ destination, priority }: Route): number {
+  return priority ?? DEFAULT_METRIC[destination.address.length === 4 ? 4 : 6];
 }

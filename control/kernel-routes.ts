@@ -15,6 +15,7 @@ import { KernelNextHops } from './kernel-next-hops.ts';
 import {
   kernelRoute,
   leadsAlike,
+  metricOf,
   placeOf,
   prefixOf,
   removal,
@@ -359,8 +360,8 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
       const prefix = prefixOf(route);
       const entry = wanted.get(prefix);
       const expected = entry && routeOf(prefix, entry);
-      if (!expected || placeOf(expected) !== placeOf(route)) {
-        if (!stale.has(placeOf(route))) found.surplus.push(prefix);
+      if (!expected || metricOf(expected) !== metricOf(route)) {
+        if (stale.size === 0 || !stale.has(placeOf(route))) found.surplus.push(prefix);
         return;
       }
       found.present.set(prefix, true);

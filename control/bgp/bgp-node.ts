@@ -80,7 +80,7 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
   const { table, underlay, log } = options;
   let config = options.config;
   const own = () => underlay.addresses.map(({ address }) => address);
-  const ways = openKernelWays(() => reconsider());
+  const ways = openKernelWays(log, () => reconsider());
   const world = (): LearnedSurroundings => ({
     ...surroundings(config, underlay),
     sends: (encap, family) =>

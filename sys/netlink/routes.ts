@@ -51,14 +51,16 @@ export interface RouteFilter {
   readonly family: Family;
   readonly table?: number | undefined;
   readonly protocol?: number | undefined;
+  /** All but those of this protocol; the kernel lists them all the same, and nothing is made of them. */
+  readonly exceptProtocol?: number | undefined;
 }
 
 /** Those of one family; clones that the kernel made of others for its own use are left out. */
 export function all(filter: RouteFilter): Dump<Route> {
-  const { family, table, protocol } = filter;
+  const { family, table, protocol, exceptProtocol } = filter;
   const header = new Uint8Array(RTMSG_SIZE);
   header[0] = familyNumber(family);
-  header[5] = protocol ?? 0;
+  header[PROTOCOL] = protocol ?? 0;
   return {
     answer: 'many',
     type: Rtm.getRoute,
@@ -67,6 +69,7 @@ export function all(filter: RouteFilter): Dump<Route> {
     doing: `listing the IPv${family} routes${table === undefined ? '' : ` of table ${table}`}`,
     // Kernels before 4.20 do not filter.
     read: (message) => {
+      if (message.payload[PROTOCOL] === exceptProtocol) return undefined;
       const route = readRoute(message);
       if (!route || (table ?? route.table) !== route.table) return undefined;
       return (protocol ?? route.protocol) === route.protocol ? route : undefined;
@@ -108,6 +111,9 @@ export function getRoute(destination: Uint8Array, question: RouteQuestion = {}):
     read: readRoute,
   };
 }
+
+/** Where struct rtmsg has it. */
+const PROTOCOL = 5;
 
 /** Where `request` puts the destination's address: in the attribute behind the header. */
 const DESTINATION = RTMSG_SIZE + 4;
@@ -157,7 +163,7 @@ function request(type: number, flags: number, route: Route, verb: string): Reque
   header[0] = family;
   header[1] = destination.length;
   header[4] = table < 256 ? table : 0;
-  header[5] = route.protocol ?? (type === Rtm.newRoute ? RouteProtocol.static : 0);
+  header[PROTOCOL] = route.protocol ?? (type === Rtm.newRoute ? RouteProtocol.static : 0);
   header[6] = route.scope ?? defaultScope(type, route);
   header[7] = route.type === undefined && type === Rtm.delRoute ? 0 : ROUTE_TYPES[route.type ?? 'unicast'];
   header.set(u32(route.onlink ? RTNH_F_ONLINK : 0), 8);
