@@ -91,7 +91,7 @@ export class LearnedRoutes {
     return this.#routes.size;
   }
 
-  /** @returns whether what next hops resolve to may have changed */
+  /** @returns whether what next hops resolve to may have changed: then `refresh` */
   update(routes: Iterable<LearnedRoute>): boolean {
     let ways = false;
     for (const { prefix, paths } of routes) {
@@ -103,7 +103,6 @@ export class LearnedRoutes {
       ways ||= this.#carriesNextHop(prefix);
       this.#install(prefix, group);
     }
-    if (ways) this.refresh();
     return ways;
   }
 
@@ -116,17 +115,28 @@ export class LearnedRoutes {
     for (const { prefix, value } of this.#routes.entries()) yield { prefix, paths: value.learned };
   }
 
-  /** The configuration, the underlay or the kernel's table has changed: works out anew what depends on them. */
-  refresh(surroundings: LearnedSurroundings = this.#surroundings): void {
+  /** All of them, some at a time. */
+  portions(): Iterable<readonly Prefix[]> {
+    return this.#routes.portions(() => true);
+  }
+
+  /**
+   * The configuration, the underlay, the kernel's table or a way to a next hop has changed: works out anew what depends on them.
+   *
+   * @returns the prefixes that lead elsewhere now, some at a time: they do so once they are installed
+   */
+  refresh(surroundings: LearnedSurroundings = this.#surroundings): Iterable<readonly Prefix[]> {
     this.#surroundings = surroundings;
     const groups = [...this.#groups.values()];
     // First who goes through a tunnel, which the resolving of all others looks at.
     for (const group of groups) this.#classify(group);
     const changed = new Set(groups.filter((group) => this.#work(group)));
-    if (changed.size === 0) return;
-    for (const { prefix, value: group } of this.#routes.entries()) {
-      if (changed.has(group)) this.#install(prefix, group);
-    }
+    return changed.size === 0 ? [] : this.#routes.portions((group) => changed.has(group));
+  }
+
+  /** Has the route table say what is so now. */
+  install(prefixes: Iterable<Prefix>): void {
+    for (const prefix of prefixes) this.#install(prefix, this.#routes.get(prefix));
   }
 
   resolve(nextHop: NextHop): Resolution {
@@ -148,11 +158,6 @@ export class LearnedRoutes {
     let count = 0;
     for (const { paths, users } of this.#groups.values()) if (paths.length === 0) count += users;
     return count;
-  }
-
-  clear(): void {
-    const prefixes = [...this.#routes.entries()].map(({ prefix }) => ({ prefix, paths: [] }));
-    this.update(prefixes);
   }
 
   #install(prefix: Prefix, group: Group | undefined): void {

@@ -60,6 +60,20 @@ export class PrefixMap<Value> {
     }
   }
 
+  /**
+   * The prefixes of such values, some thousand of a million at a time. Whatever changes in between, those that stay are there, each
+   * once.
+   */
+  *portions(which: (value: Value) => boolean): Generator<Prefix[]> {
+    for (const family of [4, 6] as const) {
+      for (const part of this.#numbers[family].parts()) {
+        const some: Prefix[] = [];
+        for (const { prefix, value } of part) if (which(this.#valueOf(value))) some.push(prefix);
+        if (some.length > 0) yield some;
+      }
+    }
+  }
+
   /** Each value once, and how many prefixes have it. */
   *values(): Generator<{ readonly value: Value; readonly prefixes: number }> {
     for (const { value, users } of this.#byValue.values()) yield { value, prefixes: users };

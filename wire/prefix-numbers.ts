@@ -76,6 +76,11 @@ export class PrefixNumbers {
   *entries(): Generator<{ readonly prefix: Prefix; readonly value: number }> {
     for (const part of this.#parts) yield* part.entries();
   }
+
+  /** The same in 64 parts. Whatever changes between two of them, those that stay are there, each once. */
+  *parts(): Generator<Iterable<{ readonly prefix: Prefix; readonly value: number }>> {
+    for (const part of this.#parts) yield part.entries();
+  }
 }
 
 const hashOf = (words: readonly number[], length: number): number =>

@@ -19,6 +19,7 @@ import { formatPrefix, type Prefix } from '../../wire/prefix.ts';
 import type { NodeConfig } from '../config/node-config.ts';
 import { surroundings } from '../fabric.ts';
 import { openKernelWays } from '../kernel-ways.ts';
+import { pause } from '../portions.ts';
 import type { Underlay } from '../underlay.ts';
 import { readVersion } from '../version.ts';
 import { announcements } from './announcements.ts';
@@ -69,6 +70,8 @@ export interface BgpNode {
   refresh(): void;
   /** Tells peers what there is now. Cheap when they know. */
   announce(): void;
+  /** Of one that has stopped: nothing that was learned is in use any more. */
+  forget(): Promise<void>;
   /** @param restart peers are to keep what they know of this node */
   stop(restart: boolean): Promise<void>;
 }
@@ -80,7 +83,7 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
   const { table, underlay, log } = options;
   let config = options.config;
   const own = () => underlay.addresses.map(({ address }) => address);
-  const ways = openKernelWays(log, () => reconsider());
+  const ways = openKernelWays(log, () => reconsiderNow());
   const world = (): LearnedSurroundings => ({
     ...surroundings(config, underlay),
     sends: (encap, family) =>
@@ -94,6 +97,7 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
   if (earlier) {
     log.info({ routes: earlier.length }, 'learned routes of before are used until peers have told theirs');
     options.batch(() => learned.update(earlier));
+    for (const prefixes of learned.refresh()) options.batch(() => learned.install(prefixes));
   }
   const unconfirmed = new Map<string, Prefix>(
     earlier?.map(({ prefix }) => [formatPrefix(prefix), prefix] as const),
@@ -112,22 +116,39 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
     }
     if (news.length > 0) bgp.nextHops(news);
   };
-  const reconsider = () => {
-    options.batch(() => learned.refresh(world()));
-    tell();
+  let isStopped = false;
+  /** Some at a time, for they may be all there are; what is to be done at once comes first. */
+  const inBatches = async (
+    portions: Iterable<readonly Prefix[]>,
+    work: (prefixes: readonly Prefix[]) => void,
+  ) => {
+    for (const prefixes of regrouped(portions, AT_ONCE)) {
+      await options.batchInBackground(() => work(prefixes));
+      await pause();
+    }
   };
+  const reconsider = async () => {
+    const elsewhere = learned.refresh(world());
+    tell();
+    await inBatches(elsewhere, (prefixes) => {
+      if (!isStopped) learned.install(prefixes);
+    });
+  };
+  const forget = (portions: Iterable<readonly Prefix[]>) =>
+    inBatches(portions, (prefixes) => learned.update(prefixes.map((prefix) => ({ prefix, paths: [] }))));
+  const reconsiderNow = () => void reconsider().catch(options.onFailure);
 
   const established = new Set<string>();
   let finish = () => {};
   const initial = new Promise<void>((resolve) => {
     finish = resolve;
   });
-  const initialDone = () => {
+  const initialDone = async () => {
     if (unconfirmed.size > 0) {
       log.info({ routes: unconfirmed.size }, 'learned routes of before that no peer has told again are gone');
-      const gone = [...unconfirmed.values()].map((prefix) => ({ prefix, paths: [] }));
+      const gone = [...unconfirmed.values()];
       unconfirmed.clear();
-      options.batch(() => learned.update(gone));
+      await forget([gone]);
     }
     options.onInitialRoutes();
     finish();
@@ -149,9 +170,9 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
       await options.batchInBackground(() => {
         carries = learned.update(changesOf(batch));
       });
-      if (carries) tell();
+      if (carries) await reconsider();
     },
-    onInitialRoutes: initialDone,
+    onInitialRoutes: () => void initialDone().catch(options.onFailure),
     onNextHops({ added, removed }) {
       for (const address of removed) wanted.delete(nextHopKey({ address }));
       for (const address of added) wanted.set(nextHopKey({ address }), { address, told: undefined });
@@ -221,21 +242,40 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
         throw error;
       }
       bfd.refresh();
-      reconsider();
+      await reconsider();
       announce();
     },
     refresh() {
-      reconsider();
+      reconsiderNow();
       announce();
     },
     announce,
+    forget: () => forget(learned.portions()),
     async stop(restart) {
+      isStopped = true;
       ways.close();
       if (restart) writeSnapshot(config.state, learned);
       await bgp.stop({ restart });
       await bfd.stop();
     },
   };
+}
+
+/** Learned routes that change their way in one go, at most. */
+const AT_ONCE = 4096;
+
+/** The same prefixes in portions of that size, the last of what is left. */
+function* regrouped(portions: Iterable<readonly Prefix[]>, size: number): Generator<readonly Prefix[]> {
+  let some: Prefix[] = [];
+  for (const portion of portions) {
+    for (const prefix of portion) {
+      some.push(prefix);
+      if (some.length < size) continue;
+      yield some;
+      some = [];
+    }
+  }
+  if (some.length > 0) yield some;
 }
 
 /** One line for many. */

@@ -85,7 +85,7 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
         const ended = running;
         running = undefined;
         await ended.stop(false);
-        options.batch(() => ended.learned.clear());
+        await ended.forget();
       }
     },
     underlayChanged: () => running?.refresh(),

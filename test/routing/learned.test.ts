@@ -42,11 +42,14 @@ function node(changed: Partial<LearnedSurroundings> = {}) {
   });
   const refused: string[] = [];
   const learned = new LearnedRoutes(table, surroundings, (prefix) => refused.push(formatPrefix(prefix)));
+  const refresh = () => {
+    for (const prefixes of learned.refresh()) learned.install(prefixes);
+  };
   const learn = (to: string, ...paths: LearnedPath[]) => {
-    learned.update([{ prefix: parsePrefix(to), paths }]);
+    if (learned.update([{ prefix: parsePrefix(to), paths }])) refresh();
     return best.get(to) ?? learned.problems(parsePrefix(to)).join('; ');
   };
-  return { kernel, surroundings, best, changes, learned, learn, table, refused };
+  return { kernel, surroundings, best, changes, learned, learn, refresh, table, refused };
 }
 
 const pathText = (path: Path): string => {
@@ -174,16 +177,16 @@ it('never sends a tunnel into itself', () => {
 });
 
 it('follows the network around it, and touches what that changes only', () => {
-  const { learn, learned, kernel, best, changes } = node();
+  const { learn, learned, refresh, kernel, best, changes } = node();
   learn('10.2.0.0/24', from('192.0.2.2'));
   learn('10.3.0.0/24', router('10.9.9.9'));
   changes.length = 0;
   kernel.set(parsePrefix('10.9.0.0/16'), { hops: [{ gateway: parseAddress('192.0.2.253'), interface: 2 }] });
-  learned.refresh();
+  refresh();
   expect([best.get('10.3.0.0/24'), changes]).toEqual(['direct 192.0.2.253 1500', ['10.3.0.0/24']]);
   kernel.delete(parsePrefix('10.9.0.0/16'));
   kernel.delete(parsePrefix('0.0.0.0/0'));
-  learned.refresh();
+  refresh();
   expect(best.has('10.3.0.0/24')).toBe(false);
   const unusable = [...learned.prefixes()].filter((prefix) => learned.isUnusable(prefix));
   expect(unusable).toEqual([parsePrefix('10.3.0.0/24')]);
@@ -196,9 +199,11 @@ it('follows the network around it, and touches what that changes only', () => {
     'direct 192.0.2.252 1500',
     ['10.9.9.0/24', '10.3.0.0/24'],
   ]);
-  learned.update([{ prefix: parsePrefix('10.9.9.0/24'), paths: [] }]);
+  learn('10.9.9.0/24');
   expect(best.has('10.3.0.0/24')).toBe(false);
-  learned.clear();
+  for (const prefixes of learned.portions()) {
+    learned.update(prefixes.map((prefix) => ({ prefix, paths: [] })));
+  }
   expect([best.size, learned.size]).toEqual([0, 0]);
 });
 

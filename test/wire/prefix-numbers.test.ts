@@ -57,3 +57,22 @@ it.each([4, 6] as const)('IPv%d: is what a map is, growing and shrinking', (fami
     );
   }
 });
+
+it('in parts: what stays is there once, whatever else comes and goes in between', () => {
+  const next = random(7);
+  const numbers = new PrefixNumbers(4);
+  const seen = new Map<number, number>();
+  for (let n = 0; n < 20_000; n++) numbers.set([n * 256], 24, 1);
+  for (const part of numbers.parts()) {
+    for (const { prefix } of part) {
+      const [word] = prefix.address.words;
+      seen.set(word, (seen.get(word) ?? 0) + 1);
+    }
+    // Those of odd numbers go, and others come.
+    for (let n = 0; n < 400; n++) {
+      numbers.delete([(2 * next(10_000) + 1) * 256], 24);
+      numbers.set([(20_000 + next(100_000)) * 256], 24, 1);
+    }
+  }
+  for (let n = 0; n < 20_000; n += 2) expect(seen.get(n * 256)).toBe(1);
+});
