@@ -226,11 +226,10 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
       const changed = underlay.changed();
       if (changed !== undefined) {
         fabric.refresh();
-        bgp.underlayChanged();
-      }
-      if (changed === 'links') {
-        uplink.linksChanged();
-        await kernel.repair();
+        if (changed === 'links') uplink.linksChanged();
+        await bgp.underlayChanged();
+        // What has no way any more is not missing.
+        if (changed === 'links') await kernel.repair();
       }
       bgp.tick();
       await uplink.tick();

@@ -66,8 +66,8 @@ export interface BgpNode {
   initialRoutes(patience: number): Promise<void>;
   /** Rejects, with nothing changed, what cannot be. */
   apply(config: NodeConfig): Promise<void>;
-  /** What the underlay is has changed. */
-  refresh(): void;
+  /** What the underlay is has changed. Resolves when all routes have followed. */
+  refresh(): Promise<void>;
   /** Tells peers what there is now. Cheap when they know. */
   announce(): void;
   /** Of one that has stopped: nothing that was learned is in use any more. */
@@ -127,12 +127,17 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
       await pause();
     }
   };
-  const reconsider = async () => {
+  /** What is to follow a change follows what was to follow the ones before. */
+  let following = Promise.resolve();
+  const reconsider = (): Promise<void> => {
     const elsewhere = learned.refresh(world());
     tell();
-    await inBatches(elsewhere, (prefixes) => {
-      if (!isStopped) learned.install(prefixes);
-    });
+    following = following.then(() =>
+      inBatches(elsewhere, (prefixes) => {
+        if (!isStopped) learned.install(prefixes);
+      }),
+    );
+    return following;
   };
   const forget = (portions: Iterable<readonly Prefix[]>) =>
     inBatches(portions, (prefixes) => learned.update(prefixes.map((prefix) => ({ prefix, paths: [] }))));
@@ -245,9 +250,10 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
       await reconsider();
       announce();
     },
-    refresh() {
-      reconsiderNow();
+    async refresh() {
+      const followed = reconsider();
       announce();
+      await followed;
     },
     announce,
     forget: () => forget(learned.portions()),

@@ -25,8 +25,8 @@ export interface BgpService {
   start(): Promise<void>;
   /** Rejects, with nothing changed, what cannot be. */
   apply(config: NodeConfig): Promise<void>;
-  /** What the underlay is has changed. */
-  underlayChanged(): void;
+  /** What the underlay is has changed. Resolves when all routes have followed. */
+  underlayChanged(): Promise<void>;
   /** To be called now and then: announces what has come true meanwhile. */
   tick(): void;
   stop(restart: boolean): Promise<void>;
@@ -88,7 +88,7 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
         await ended.forget();
       }
     },
-    underlayChanged: () => running?.refresh(),
+    underlayChanged: async () => running?.refresh(),
     tick: () => running?.announce(),
     async stop(restart) {
       await running?.stop(restart);
