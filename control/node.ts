@@ -219,6 +219,21 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
   cleanup.add(() => bgp.stop(!isEmpty()));
   await bgp.start();
 
+  // Takes many seconds with a million routes; what else is done now and then does not wait for it.
+  let isRepairDue = false;
+  const repairer = startTicker(
+    TICK,
+    async () => {
+      if (!isRepairDue) return;
+      isRepairDue = false;
+      // What has no way any more is not missing.
+      await bgp.settled();
+      await kernel.repair();
+    },
+    log,
+  );
+  cleanup.add(() => repairer.stop());
+
   const ticker = startTicker(
     TICK,
     async () => {
@@ -226,10 +241,11 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
       const changed = underlay.changed();
       if (changed !== undefined) {
         fabric.refresh();
-        if (changed === 'links') uplink.linksChanged();
-        await bgp.underlayChanged();
-        // What has no way any more is not missing.
-        if (changed === 'links') await kernel.repair();
+        bgp.underlayChanged();
+        if (changed === 'links') {
+          uplink.linksChanged();
+          isRepairDue = true;
+        }
       }
       bgp.tick();
       await uplink.tick();

@@ -66,8 +66,10 @@ export interface BgpNode {
   initialRoutes(patience: number): Promise<void>;
   /** Rejects, with nothing changed, what cannot be. */
   apply(config: NodeConfig): Promise<void>;
-  /** What the underlay is has changed. Resolves when all routes have followed. */
-  refresh(): Promise<void>;
+  /** What the underlay is has changed: peers are told at once, routes follow some at a time. */
+  refresh(): void;
+  /** Resolves when routes have followed all that has changed until now. */
+  settled(): Promise<void>;
   /** Tells peers what there is now. Cheap when they know. */
   announce(): void;
   /** Of one that has stopped: nothing that was learned is in use any more. */
@@ -250,11 +252,11 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
       await reconsider();
       announce();
     },
-    async refresh() {
-      const followed = reconsider();
+    refresh() {
+      reconsiderNow();
       announce();
-      await followed;
     },
+    settled: () => following,
     announce,
     forget: () => forget(learned.portions()),
     async stop(restart) {

@@ -25,8 +25,10 @@ export interface BgpService {
   start(): Promise<void>;
   /** Rejects, with nothing changed, what cannot be. */
   apply(config: NodeConfig): Promise<void>;
-  /** What the underlay is has changed. Resolves when all routes have followed. */
-  underlayChanged(): Promise<void>;
+  /** What the underlay is has changed. */
+  underlayChanged(): void;
+  /** Resolves when routes have followed all that has changed until now. */
+  settled(): Promise<void>;
   /** To be called now and then: announces what has come true meanwhile. */
   tick(): void;
   stop(restart: boolean): Promise<void>;
@@ -88,7 +90,8 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
         await ended.forget();
       }
     },
-    underlayChanged: async () => running?.refresh(),
+    underlayChanged: () => running?.refresh(),
+    settled: async () => running?.settled(),
     tick: () => running?.announce(),
     async stop(restart) {
       await running?.stop(restart);
