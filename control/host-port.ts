@@ -5,12 +5,13 @@
  */
 
 import type { GsoLimits, Log } from '../cni/host.ts';
+import { readRingProblem } from '../sys/io-uring.ts';
 import { libc } from '../sys/libc.ts';
 import { addresses, links, qdiscs, type Rtnetlink } from '../sys/rtnetlink.ts';
 import { openTunQueue, probeOffloads, setOffload, setPersistent } from '../sys/tun.ts';
 import { type Address, addressToBytes } from '../wire/address.ts';
 import { WeftError } from './errors.ts';
-import type { Offloads } from './offload.ts';
+import type { KernelOffloads, Offloads } from './offload.ts';
 import { enableForwarding, setSysctl } from './sysctl.ts';
 
 export interface HostPortOptions {
@@ -18,8 +19,8 @@ export interface HostPortOptions {
   readonly name: string;
   /** One a worker. */
   readonly queues: number;
-  /** Chooses the offloads from those that the kernel's TUN has (TunOffload). */
-  chooseOffloads(tun: number): Offloads;
+  /** Chooses the offloads from what the kernel has for TUN queues. */
+  chooseOffloads(kernel: Pick<KernelOffloads, 'tun' | 'ringProblem'>): Offloads;
   readonly mtu: number;
   readonly gso: GsoLimits;
   /** The first usable address of each of the node's pod ranges. */
@@ -50,7 +51,8 @@ export function openHostPort(options: HostPortOptions): HostPort {
   const fds: number[] = [];
   try {
     for (let i = 0; i < options.queues; i++) fds.push(openTunQueue({ name }).fd);
-    const offloads = options.chooseOffloads(probeOffloads(fds[0]));
+    const kernel = { tun: probeOffloads(fds[0]), ringProblem: readRingProblem(fds[0]) };
+    const offloads = options.chooseOffloads(kernel);
     setOffload(fds[0], offloads.tun);
     const { index } = netlink.get(links.byName(name));
     netlink.run(

@@ -125,7 +125,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
   const { fds, index, offloads } = openHostPort({
     name: hostInterface,
     queues: workers,
-    chooseOffloads: (tun) => decideOffloads(config.engine.offload, { tun, ...probeUdp() }),
+    chooseOffloads: (kernel) => decideOffloads(config.engine.offload, { ...kernel, ...probeUdp() }),
     mtu: hostMtu,
     gso: gsoLimits(hostMtu),
     addresses: hostAddresses,
@@ -422,6 +422,7 @@ function engineOptions(
     mac4: vtep4 && vtepMac(vtep4),
     mac6: vtep6 && vtepMac(vtep6),
     segment: offloads.segment,
+    batchedReads: offloads.batchedReads,
     uplink: uplink.engine,
     join: offloads.join,
     router: { ...(router4 && { v4: router4.words[0] }), ...(router6 && { v6: router6.words }) },

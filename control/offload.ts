@@ -15,6 +15,8 @@ export interface KernelOffloads {
   readonly segment: boolean;
   /** UDP_GRO. */
   readonly gro: boolean;
+  /** Why several packets cannot be read by one system call; undefined: they can. */
+  readonly ringProblem: string | undefined;
 }
 
 export interface Offloads {
@@ -24,6 +26,8 @@ export interface Offloads {
   readonly segment: boolean;
   /** Datagrams arrive joined (UDP_GRO). */
   readonly gro: boolean;
+  /** Several packets of a TUN queue by one system call. */
+  readonly batchedReads: boolean;
   readonly join: { readonly joinTcp: boolean; readonly joinUdp: boolean };
   /** Of all but that which is found out again and again (uplink.ts). */
   readonly states: Readonly<Record<Exclude<keyof OffloadConfig, 'tunnelSegmentation'>, OffloadState>>;
@@ -43,6 +47,7 @@ export function decideOffloads(wanted: OffloadConfig, kernel: KernelOffloads): O
     udpSegmentation: onChecksum(wanted.udpSegmentation, (kernel.tun & USO) !== 0),
     udpSegment: state(wanted.udpSegment, kernel.segment),
     udpGro: state(wanted.udpGro, kernel.gro),
+    batchedReads: state(wanted.batchedReads, kernel.ringProblem === undefined, kernel.ringProblem),
     coalesce: state(wanted.coalesce, true),
   };
   const tun =
@@ -53,15 +58,16 @@ export function decideOffloads(wanted: OffloadConfig, kernel: KernelOffloads): O
     tun: tun & kernel.tun,
     segment: states.udpSegment.on,
     gro: states.udpGro.on,
+    batchedReads: states.batchedReads.on,
     // Joined UDP is taken by the kernels that hand it out: both came with Linux 6.2.
     join: { joinTcp: states.coalesce.on, joinUdp: states.coalesce.on && (kernel.tun & USO) !== 0 },
     states,
   };
 }
 
-function state(wanted: boolean, has: boolean): OffloadState {
+function state(wanted: boolean, has: boolean, why = 'this kernel does not have it'): OffloadState {
   if (!wanted) return { on: false, why: 'engine.offload' };
-  return has ? { on: true } : { on: false, why: 'this kernel does not have it' };
+  return has ? { on: true } : { on: false, why };
 }
 
 /** UDP_SEGMENT: at most this many segments a send, and this many bytes (65,535 less the IPv4 and UDP headers). */

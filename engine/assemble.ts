@@ -10,6 +10,7 @@ import type { PacketIo } from './device/io.ts';
 import { Forwarder } from './forwarder.ts';
 import type { RouterAddresses } from './icmp-errors.ts';
 import { createPacketMemory } from './memory.ts';
+import { READ_AHEAD } from './port-reader.ts';
 import type { PortWriterOptions } from './port-writer.ts';
 import type { TableBuffers, Tables } from './tables/buffers.ts';
 import { TunnelSender } from './tunnel-sender.ts';
@@ -17,7 +18,7 @@ import { UnderlaySender } from './underlay-sender.ts';
 import { type Uplink, UplinkSender } from './uplink-sender.ts';
 import { WAITING_ROOM } from './waiting-room.ts';
 
-const PACKET_MEMORY = 16 * 1024 * 1024 + WAITING_ROOM;
+const PACKET_MEMORY = 16 * 1024 * 1024 + READ_AHEAD + WAITING_ROOM;
 
 /** All that a worker needs to know; structured-cloneable. */
 export interface WorkerSetup {
@@ -38,6 +39,8 @@ export interface WorkerSetup {
   readonly mac6: Mac | undefined;
   /** Send trains with UDP_SEGMENT. */
   readonly segment: boolean;
+  /** Read several packets of a queue by one system call. */
+  readonly batchedReads: boolean;
   readonly join: PortWriterOptions;
   readonly router: RouterAddresses;
   /** Milliseconds that a worker looks for packets before it sleeps (busy-poll.ts). */
@@ -84,6 +87,7 @@ export const assembleForwarder = (
   return new Forwarder(memory, io, tables, counters, tunnels, {
     worker: setup.worker,
     router: setup.router,
+    batchedReads: setup.batchedReads,
     join: setup.join,
     clock,
   });

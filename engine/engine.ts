@@ -59,6 +59,8 @@ export interface EngineOptions {
   readonly mac6: Mac | undefined;
   /** Send trains with UDP_SEGMENT. */
   readonly segment: boolean;
+  /** Read several packets of a queue by one system call. */
+  readonly batchedReads: boolean;
   readonly join: PortWriterOptions;
   readonly router: RouterAddresses;
   /** Unused until allowUplink; stays the caller's to close. */

@@ -33,6 +33,7 @@ const BATCH = 256;
 export interface ForwarderOptions {
   readonly worker: number;
   readonly router: RouterAddresses;
+  readonly batchedReads: boolean;
   readonly join: PortWriterOptions;
   /** Milliseconds, for rate limits (monotonic) and for "last seen" (since the epoch). */
   readonly clock: { monotonic(): number; wall(): number };
@@ -68,7 +69,7 @@ export class Forwarder {
     this.#worker = options.worker;
     this.#tunnels = tunnels;
     this.#derived = new DerivedPackets(memory);
-    this.#reader = new PortReader(memory, io);
+    this.#reader = new PortReader(memory, io, options.batchedReads);
     this.#arrivals = new Arrivals(memory, io, tables, counters, options.clock.wall);
     this.#writer = new PortWriter(memory, io, counters, options.join);
     this.#icmp = new IcmpErrors(memory, options.router, options.clock.monotonic);

@@ -3,7 +3,7 @@
 
 import * as vnet from '../wire/vnet.ts';
 import { appendPacket, type Batch, Gso } from './batch.ts';
-import type { PacketIo } from './device/io.ts';
+import type { PacketIo, PacketReads } from './device/io.ts';
 import type { PacketMemory } from './memory.ts';
 
 /** Room before each packet for what encapsulation prepends. */
@@ -11,16 +11,33 @@ const HEADROOM = 54;
 /** virtio header and the largest IP packet. */
 const LARGEST = vnet.LENGTH + 65535;
 const ARENA = 1024 * 1024;
+/** Buffers of the ring, and so many are tried at a time; those that find nothing cost a tenth of a read. */
+const BUFFERS = 256;
+const AT_ONCE = 16;
+/** Apart by so much that their beginnings do not share a set of the first-level cache. */
+const STRIDE = 65536 + 192;
+/** Who has so many packets of at most so many bytes waiting has more. */
+const FEW = 4;
+const SMALL = 2048;
+
+/** Bytes of packet memory for the buffers of the ring. */
+export const READ_AHEAD = BUFFERS * STRIDE;
 
 export class PortReader {
   readonly #memory: PacketMemory;
   readonly #io: PacketIo;
   readonly #arena: number;
+  readonly #buffers: number;
+  readonly #ring: PacketReads | undefined;
 
-  constructor(memory: PacketMemory, io: PacketIo) {
+  /** @param batched read several packets by one call where there are some */
+  constructor(memory: PacketMemory, io: PacketIo, batched: boolean) {
     this.#memory = memory;
     this.#io = io;
     this.#arena = memory.reserve(ARENA);
+    this.#buffers = memory.reserve(READ_AHEAD);
+    const addresses = Array.from({ length: BUFFERS }, (_, n) => memory.base + this.#header(n));
+    this.#ring = batched ? io.reads(addresses, LARGEST) : undefined;
   }
 
   /**
@@ -31,15 +48,41 @@ export class PortReader {
     const { base } = this.#memory;
     let at = this.#arena;
     const end = this.#arena + ARENA - HEADROOM - LARGEST;
+    let small = 0;
     while (batch.count < batch.capacity && at <= end) {
+      if (small === FEW && this.#ring) return this.#readMany(this.#ring, batch, fd, port);
       // The virtio header at 2 modulo 4 puts the IP header behind it at 0 modulo 4: 32-bit copies are 3 times faster.
       const header = at + HEADROOM;
       const got = this.#io.read(fd, base + header, LARGEST);
       if (got < 0) return got;
       if (got > vnet.LENGTH) this.#append(batch, header, got - vnet.LENGTH, port);
       at = (header + got + 3) & ~3;
+      small = got <= SMALL ? small + 1 : 0;
     }
     return 0;
+  }
+
+  /** As read, for what is worth it: a call for each packet is a quarter of what reading small ones costs. */
+  #readMany(ring: PacketReads, batch: Batch, fd: number, port: number): number {
+    for (let first = 0; first < BUFFERS && batch.count < batch.capacity; first += AT_ONCE) {
+      const count = Math.min(AT_ONCE, batch.capacity - batch.count);
+      const failed = ring.read(fd, first, count);
+      if (failed !== 0) return failed;
+      let result = 0;
+      // To the end: behind a read that found nothing there may be one that did.
+      for (let n = first; n < first + count; n++) {
+        const got = ring.results[n];
+        if (got < 0) result = got;
+        else if (got > vnet.LENGTH) this.#append(batch, this.#header(n), got - vnet.LENGTH, port);
+      }
+      if (result !== 0) return result;
+    }
+    return 0;
+  }
+
+  /** Where the virtio header of what is read into buffer `n` begins. */
+  #header(n: number): number {
+    return this.#buffers + n * STRIDE + HEADROOM;
   }
 
   #append(batch: Batch, header: number, length: number, port: number): void {

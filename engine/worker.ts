@@ -22,7 +22,8 @@ const run = (setup: WorkerSetup): void => {
   if (setup.cpu !== undefined) pinThread(setup.cpu);
   const tables = openTables(setup.tables);
   const counters = tables.counters[setup.worker];
-  const forwarder = assembleForwarder(setup, tables, createKernelIo(), addressOf);
+  const io = createKernelIo();
+  const forwarder = assembleForwarder(setup, tables, io, addressOf);
   const poller = new Poller(setup.pollSet);
   const busyPoll = new BusyPoll(setup.busyPollMs);
   let taken = 0;
@@ -50,6 +51,7 @@ const run = (setup: WorkerSetup): void => {
     if (forwarder.taken !== taken) yieldProcessor();
     taken = forwarder.taken;
   }
+  io.close();
 };
 
 /** Number of readable descriptors, as Poller.wait. */

@@ -30,7 +30,12 @@ interface Libc {
   /** Times are in milliseconds, -1 waits for ever. */
   epoll_wait(epoll: number, events: number, maxEvents: number, timeout: number): number;
   poll(pollfds: number, count: number, timeout: number): number;
+  /** For what the C library has no function for. */
+  syscall(number: number, a: number, b: number, c: number, d: number, e: number, f: number): number;
   // Set-up: buffers as Uint8Array.
+  /** The address; all bits set when it failed. */
+  mmap(address: null, length: number, protection: number, flags: number, fd: number, offset: number): bigint;
+  munmap(address: bigint, length: number): number;
   open(path: string, flags: number, mode: number): number;
   close(fd: number): number;
   fcntl(fd: number, command: number, argument: number): number;
@@ -97,6 +102,9 @@ function load(): Libc {
     sendmmsg: f('int sendmmsg(int fd, uintptr_t mmsghdrs, unsigned int count, int flags)'),
     recvmmsg: f('int recvmmsg(int fd, uintptr_t mmsghdrs, unsigned int count, int flags, uintptr_t timeout)'),
     epoll_wait: f('int epoll_wait(int epoll, uintptr_t events, int maxEvents, int timeout)'),
+    syscall: f('long syscall(long number, long a, long b, long c, long d, long e, long f)'),
+    mmap: f('void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset)'),
+    munmap: f('int munmap(void *address, size_t length)'),
     poll: f('int poll(uintptr_t pollfds, unsigned long count, int timeout)'),
     open: f('int open(const char *path, int flags, unsigned int mode)'),
     close: f('int close(int fd)'),
@@ -142,6 +150,24 @@ export function errno(): number {
  */
 export function addressOf(view: Uint8Array): number {
   return Number(koffi.address(view));
+}
+
+const PROT_READ_WRITE = 3;
+const MAP_SHARED_POPULATE = 0x8001;
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+
+/** A part of what a descriptor stands for, as memory. */
+export interface Mapping {
+  /** Not to be touched when it is unmapped. */
+  readonly bytes: Uint8Array;
+  unmap(): void;
+}
+
+/** Undefined when it failed: see errno. */
+export function mapShared(fd: number, offset: number, length: number): Mapping | undefined {
+  const address = libc.mmap(null, length, PROT_READ_WRITE, MAP_SHARED_POPULATE, fd, offset);
+  if (address === MAP_FAILED) return undefined;
+  return { bytes: new Uint8Array(koffi.view(address, length)), unmap: () => libc.munmap(address, length) };
 }
 
 const pinned: Uint8Array[] = [];

@@ -2,7 +2,7 @@
  * The kernel's place in the micro benchmarks: takes whatever is handed over at no cost and says that it arrived, and hands
  * out prepared datagrams by setting lengths, their bytes being there from the first time. What is measured is the engine.
  */
-import { Errno, type PacketIo } from '../../engine/device/io.ts';
+import { Errno, type PacketIo, type PacketReads } from '../../engine/device/io.ts';
 import type { PacketMemory } from '../../engine/memory.ts';
 import { type Address, addressToBytes } from '../../wire/address.ts';
 
@@ -56,6 +56,10 @@ export class SinkIo implements PacketIo {
 
   read(): number {
     return -Errno.EAGAIN;
+  }
+
+  reads(addresses: readonly number[]): PacketReads {
+    return { results: new Int32Array(addresses.length), read: () => -Errno.EAGAIN };
   }
 
   writev(_fd: number, address: number, count: number): number {

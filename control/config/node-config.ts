@@ -69,6 +69,8 @@ export interface OffloadConfig {
   readonly tunnelSegmentation: boolean;
   /** Datagrams of the underlay arrive joined (UDP_GRO). */
   readonly udpGro: boolean;
+  /** Several packets of a pod in one read (io_uring). */
+  readonly batchedReads: boolean;
   /** What arrives in sequence is written to the pod as one piece. */
   readonly coalesce: boolean;
 }

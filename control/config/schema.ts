@@ -21,6 +21,7 @@ const offloadSection = section(
     udpSegment: value(kind.bool, true),
     tunnelSegmentation: value(kind.bool, true),
     udpGro: value(kind.bool, true),
+    batchedReads: value(kind.bool, true),
     coalesce: value(kind.bool, true),
   } satisfies Record<keyof OffloadConfig, unknown>,
   "'auto' or 'off' or ",

@@ -43,6 +43,7 @@ test('an empty file is the defaults of the documentation', () => {
         udpSegment: true,
         tunnelSegmentation: true,
         udpGro: true,
+        batchedReads: true,
         coalesce: true,
       },
       sourcePorts: 8,

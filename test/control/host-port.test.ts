@@ -53,6 +53,7 @@ const offload = {
   udpSegmentation: true,
   udpSegment: true,
   udpGro: true,
+  batchedReads: true,
   tunnelSegmentation: true,
   coalesce: true,
 };
@@ -61,7 +62,7 @@ function open(changed: Partial<HostPortOptions> = {}): HostPort {
   const port = openHostPort({
     name: 'weft0',
     queues: 2,
-    chooseOffloads: (tun) => decideOffloads(offload, { tun, segment: true, gro: true }),
+    chooseOffloads: (kernel) => decideOffloads(offload, { ...kernel, segment: true, gro: true }),
     mtu: 1450,
     gso: { maxSegments: 44, maxSize: 65536 },
     addresses: sources,

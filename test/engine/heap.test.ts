@@ -4,9 +4,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { assembleForwarder } from '../../engine/assemble.ts';
-import type { PacketIo } from '../../engine/device/io.ts';
+import type { PacketIo, PacketReads } from '../../engine/device/io.ts';
 import { parseAddress } from '../../wire/address.ts';
 import { vtepMac } from '../../wire/mac.ts';
+import { readsBy } from '../support/memory-io.ts';
 import { ipipTo, MemoryNode, vxlanTo } from '../support/memory-node.ts';
 import { bytes, inVxlan, ip, onTun, tcp, udp } from '../support/plain-packets.ts';
 
@@ -50,6 +51,10 @@ class EndlessIo implements PacketIo {
     this.#left--;
     this.#u8.set(this.#packet, address);
     return this.#packet.length;
+  }
+
+  reads(addresses: readonly number[], length: number): PacketReads {
+    return readsBy(this, addresses, length);
   }
 
   recvmmsg(_fd: number, address: number, count: number): number {

@@ -72,6 +72,7 @@ describe.each([1, 2])('%d workers', (workers) => {
     expect(status.workers).toBe(workers);
     expect(Object.keys(status.offload).sort()).toEqual(
       [
+        'batchedReads',
         'checksum',
         'coalesce',
         'segmentation',

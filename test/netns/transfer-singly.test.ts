@@ -15,6 +15,7 @@ const ALL = [
   'udpSegment',
   'tunnelSegmentation',
   'udpGro',
+  'batchedReads',
   'coalesce',
 ];
 /** The kernel segments only what it may leave without checksum. */

@@ -1,7 +1,7 @@
 // PacketIo without a kernel: takes the same iovecs and messages, read out of packet memory as the kernel would, and keeps
 // what was sent; hands out what a test queued. An address outside the memory is an error, as EFAULT would be.
 
-import type { PacketIo } from '../../engine/device/io.ts';
+import type { PacketIo, PacketReads } from '../../engine/device/io.ts';
 import { type Address, addressFromBytes, addressToBytes } from '../../wire/address.ts';
 
 const EAGAIN = 11;
@@ -28,6 +28,22 @@ export interface QueuedDatagram {
   /** Size of the datagrams that the kernel joined. */
   readonly gro?: number;
   readonly tos?: number;
+}
+
+/** As a ring of reads does it: each into its buffer, also behind one that found nothing. */
+export function readsBy(
+  io: Pick<PacketIo, 'read'>,
+  addresses: readonly number[],
+  length: number,
+): PacketReads {
+  const results = new Int32Array(addresses.length);
+  return {
+    results,
+    read(fd, first, count) {
+      for (let n = first; n < first + count; n++) results[n] = io.read(fd, addresses[n], length);
+      return 0;
+    },
+  };
 }
 
 export class MemoryIo implements PacketIo {
@@ -69,6 +85,10 @@ export class MemoryIo implements PacketIo {
     if (!packet) return -EAGAIN;
     this.#u8.set(packet.subarray(0, length), this.#offset(address, length));
     return Math.min(packet.length, length);
+  }
+
+  reads(addresses: readonly number[], length: number): PacketReads {
+    return readsBy(this, addresses, length);
   }
 
   writev(fd: number, address: number, count: number): number {

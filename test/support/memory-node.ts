@@ -25,6 +25,7 @@ export interface MemoryNodeOptions {
   readonly router6?: string;
   readonly vni?: number;
   readonly segment?: boolean;
+  readonly batchedReads?: boolean;
   readonly join?: boolean;
   readonly sendSockets?: number;
   /** Whether super-packets may leave whole. */
@@ -90,6 +91,7 @@ export class MemoryNode {
       mac4: vtepMac(address),
       mac6: vtepMac(address6),
       segment: options.segment ?? true,
+      batchedReads: options.batchedReads ?? true,
       uplink: { fd: Fd.uplink, mac: UPLINK_MAC, source: address.words[0], ports: PORTS },
       busyPollMs: 0,
       cpu: undefined,

@@ -16,6 +16,7 @@ export function nodeConfig(state: string, changed: Partial<NodeConfig> = {}): No
         udpSegmentation: true,
         udpSegment: true,
         udpGro: true,
+        batchedReads: true,
         tunnelSegmentation: true,
         coalesce: true,
       },
