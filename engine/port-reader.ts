@@ -66,8 +66,8 @@ export class PortReader {
   #readMany(ring: PacketReads, batch: Batch, fd: number, port: number): number {
     for (let first = 0; first < BUFFERS && batch.count < batch.capacity; first += AT_ONCE) {
       const count = Math.min(AT_ONCE, batch.capacity - batch.count);
-      const failed = ring.read(fd, first, count);
-      if (failed !== 0) return failed;
+      // Out of memory: the next turn begins with single reads.
+      if (ring.read(fd, first, count) !== 0) return 0;
       let result = 0;
       // To the end: behind a read that found nothing there may be one that did.
       for (let n = first; n < first + count; n++) {

@@ -26,6 +26,7 @@ const Param = {
   sqEntries: 0,
   cqEntries: 4,
   features: 20,
+  sqHead: 40,
   sqTail: 44,
   sqMask: 48,
   sqArray: 64,
@@ -133,7 +134,7 @@ function reader(
   const words = new Int32Array(rings.buffer, rings.byteOffset, rings.byteLength >> 2);
   const entryWords = new Int32Array(entries.buffer, entries.byteOffset, entries.byteLength >> 2);
   const at = (name: keyof typeof Param): number => param(Param[name]) >> 2;
-  const [sqTail, sqArray, sqMask] = [at('sqTail'), at('sqArray'), words[at('sqMask')]];
+  const [sqHead, sqTail, sqArray, sqMask] = [at('sqHead'), at('sqTail'), at('sqArray'), words[at('sqMask')]];
   const [cqHead, cqTail, cqes, cqMask] = [at('cqHead'), at('cqTail'), at('cqes'), words[at('cqMask')]];
   const results = new Int32Array(buffers);
   let aimed = -1;
@@ -152,6 +153,11 @@ function reader(
       words[sqTail] = tail + count;
       const submitted = libc.syscall(SYS_IO_URING_ENTER, ring, count, 0, 0, 0, 0);
       const failed = submitted < 0 ? -errno() : 0;
+      if (submitted !== count) {
+        // Out of memory: what was not taken must not be later.
+        words[sqTail] = words[sqHead];
+        for (let n = first + Math.max(0, submitted); n < first + count; n++) results[n] = -Errno.EAGAIN;
+      }
       const end = words[cqTail];
       for (let head = words[cqHead]; head !== end; head = (head + 1) | 0) {
         const completion = cqes + (head & cqMask) * (CQE_SIZE >> 2);

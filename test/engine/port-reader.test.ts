@@ -12,6 +12,7 @@ const PORT = 3;
 const MEMORY = 32 << 20;
 const EAGAIN = 11;
 const EBADFD = 77;
+const ENOMEM = 12;
 
 /** Counts what reaches the kernel. */
 class CountingIo extends MemoryIo {
@@ -30,8 +31,9 @@ class CountingIo extends MemoryIo {
   }
 }
 
-function reader(batched: boolean) {
+function reader(batched: boolean, ringFails?: () => number) {
   const io = new CountingIo();
+  if (ringFails) io.reads = (addresses) => ({ results: new Int32Array(addresses.length), read: ringFails });
   const memory = createPacketMemory(MEMORY, io.addressOf);
   const reader = new PortReader(memory, io, batched);
   const batch = createBatch(256);
@@ -94,6 +96,19 @@ it('what comes between two reads of one call is not lost', () => {
   let reads = 0;
   io.read = (fd, address, length) => (++reads === 6 ? -EAGAIN : plain(fd, address, length));
   expect(read()).toEqual({ result: -EAGAIN, packets: expected(Array<number>(9).fill(92)) });
+});
+
+it('a ring that fails loses nothing and holds nothing up', () => {
+  const { io, read, queue } = reader(true, () => -ENOMEM);
+  queue(...Array<number>(50).fill(92));
+  const packets = [];
+  for (let turn = 0; turn < 13; turn++) {
+    const got = read();
+    expect(got.result).toBe(turn < 12 ? 0 : -EAGAIN);
+    packets.push(...got.packets);
+  }
+  expect(packets).toEqual(expected(Array<number>(50).fill(92)));
+  expect(io.calls).toBeGreaterThan(50);
 });
 
 it('many small packets cost few system calls, lone and large ones what they did', () => {
