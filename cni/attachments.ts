@@ -117,6 +117,8 @@ export class Attachments {
   readonly #foreign = new Set<string>();
   /** The ends of interfaces whose pods are gone already. */
   readonly #leaving = new Set<Promise<void>>();
+  /** Detached pods whose interfaces are gone, until that is on disk. */
+  readonly #ending = new Map<string, Attachment>();
   /** The last of the interfaces to be deleted. */
   #removal: Promise<void> = Promise.resolve();
   #round = 0;
@@ -216,6 +218,7 @@ export class Attachments {
     if (slow) {
       await this.#portForwards.repair();
       await this.#options.store.endRests(sinceBoot(), this.#options.bootId);
+      for (const one of this.#ending.values()) await this.#inTurn(one, () => this.#endAgain(one));
     }
     for (const [key, live] of this.#toLookAt(dead, slow)) {
       if (this.#turns.has(key)) continue;
@@ -254,6 +257,8 @@ export class Attachments {
     const { id, ifname, netns } = request;
     const existing = this.#live.get(attachmentKey(request))?.attachment;
     if (existing?.token !== undefined && existing.token === request.token) return existing;
+    const ending = this.#ending.get(attachmentKey(request));
+    if (ending) await this.#end(ending);
     if (store.get(request)) {
       throw new AttachError('exists', `${id} has an attachment ${ifname} already; detach it first`);
     }
@@ -345,8 +350,8 @@ export class Attachments {
     const live = this.#live.get(attachmentKey(name));
     if (!live) return;
     const { attachment, port } = live;
-    const { id, ifname, ips } = attachment;
-    for (const ip of ips) this.#options.routes.remove(hostPrefix(ip));
+    const { id, ifname } = attachment;
+    for (const ip of attachment.ips) this.#options.routes.remove(hostPrefix(ip));
     await this.#options.store.put({ ...attachment, phase: 'removing' });
     this.#live.delete(attachmentKey(name));
     await this.#portForwards.close(name);
@@ -356,13 +361,11 @@ export class Attachments {
     const left = this.#attempt(
       async () => {
         await this.#remove(pod, ifname, port);
-        await this.#options.store.remove(attachment, this.#rests(ips));
-        this.#release(ips);
-        this.#options.log.info({ id, ifname }, 'pod detached');
+        this.#ending.set(attachmentKey(name), attachment);
       },
       { id, ifname },
       'the interface of a pod could not be removed; the next daemon tries again',
-    );
+    ).then(() => this.#endAgain(attachment));
     this.#leaving.add(left);
     await left;
     this.#leaving.delete(left);
@@ -384,6 +387,22 @@ export class Attachments {
     });
     this.#removal = done.catch(() => {});
     return done;
+  }
+
+  /** Of one whose interface is gone and that is not forgotten yet: on a full disk that has to wait. */
+  async #endAgain(attachment: Attachment): Promise<void> {
+    const { id, ifname } = attachment;
+    if (!this.#ending.has(attachmentKey(attachment))) return;
+    const failed = 'a detached pod could not be forgotten and keeps its addresses; it is tried again';
+    await this.#attempt(() => this.#end(attachment), { id, ifname }, failed);
+  }
+
+  async #end(attachment: Attachment): Promise<void> {
+    const { id, ifname, ips } = attachment;
+    await this.#options.store.remove(attachment, this.#rests(ips));
+    this.#ending.delete(attachmentKey(attachment));
+    this.#release(ips);
+    this.#options.log.info({ id, ifname }, 'pod detached');
   }
 
   /** The pod went away by itself: nothing of it is left but what is ours. */

@@ -417,6 +417,39 @@ describe('dismiss', () => {
     expect(log.lines.filter(({ level }) => level !== 'info')).toEqual([]);
     await engine.stop();
   });
+
+  it('that cannot be written down at its end, as on a full disk, is written down later', async () => {
+    const { attachments, store, ipam, engine, log } = daemon();
+    const [name, other] = ['a', 'b'].map((id) => ({ id, ifname: 'eth0' }));
+    const remove = store.remove.bind(store);
+    const full = () => Promise.reject(new Error('ENOSPC: no space left on device'));
+    for (const one of [name, other]) await attachments.attach({ ...one, netns: pod().path });
+    store.remove = full;
+    for (const one of [name, other]) await attachments.dismiss(one);
+    await until(() => !attachments.isBusy(), 'the end of the interfaces');
+    const taken = () => ipam.map(({ taken }) => taken.size);
+    expect([store.all().length, taken()]).toEqual([2, [2, 2]]);
+    // Nobody gets the name before, and who asks for it is told why.
+    const again = { ...name, netns: pod().path };
+    await expect(attachments.attach(again)).rejects.toThrow('ENOSPC');
+    for (let round = 0; round < 20; round++) await attachments.check();
+    expect(log.lines.filter(({ level }) => level === 'error').length).toBeGreaterThanOrEqual(2);
+    store.remove = remove;
+    await attachments.attach(again);
+    expect([
+      store
+        .all()
+        .map(({ id }) => id)
+        .sort(),
+      taken(),
+    ]).toEqual([
+      ['a', 'b'],
+      [2, 2],
+    ]);
+    for (let round = 0; round < 20; round++) await attachments.check();
+    expect([store.all().map(({ id }) => id), taken()]).toEqual([['a'], [1, 1]]);
+    await engine.stop();
+  });
 });
 
 describe('recover', () => {

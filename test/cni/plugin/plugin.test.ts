@@ -7,6 +7,8 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -241,11 +243,14 @@ describe('ADD', () => {
       writeFileSync(filler, '');
       const fill = () => appendFileSync(filler, Buffer.alloc(1 << 20));
       expect(fill).toThrow('ENOSPC');
-      // The page that the journal ends in takes some more entries.
+      // The page that the journal ends in takes some more entries, of which the last may be that of a DEL.
       let answer: Answer = nothing;
       for (let i = 0; i < 100 && !answer.failed; i++) {
         answer = await call('ADD', { id: 'second', netns: second.path });
-        if (!answer.failed) await call('DEL', { id: 'second' });
+        if (!answer.failed && (await call('DEL', { id: 'second' })).failed) {
+          truncateSync(filler, statSync(filler).size - 4096);
+          expect(await call('DEL', { id: 'second' })).toEqual(nothing);
+        }
         expect(fill).toThrow('ENOSPC');
       }
       expect(answer).toEqual(refused(5, /ENOSPC/));
