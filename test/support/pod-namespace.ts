@@ -1,4 +1,7 @@
-/** Network namespaces for tests, named after the process so that runs side by side do not meet. */
+/**
+ * Network namespaces for tests, named after the process so that runs side by side do not meet, and as lab/run.ts names its
+ * own so that it sweeps what a test has left that was killed.
+ */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { libc } from '../../sys/libc.ts';
@@ -15,7 +18,7 @@ export interface TestNamespace {
 }
 
 export function makeNamespace(): TestNamespace {
-  const name = `wt${process.pid}-${count++}`;
+  const name = `weft${process.pid}.0-${count++}`;
   ip('netns', 'add', name);
   const path = `/run/netns/${name}`;
   return {

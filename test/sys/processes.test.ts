@@ -118,7 +118,7 @@ describe('errors of processes in trouble', () => {
     });
     expect(told.namespace).toMatchObject({
       code: 'EPERM',
-      message: expect.stringMatching(/entering the network namespace \/run\/netns\/weft-.*CAP_SYS_ADMIN/),
+      message: expect.stringMatching(/entering the network namespace \/run\/netns\/weft\d.*CAP_SYS_ADMIN/),
     });
     expect(told.link).toMatchObject({
       code: 'EPERM',
@@ -149,7 +149,7 @@ describe('errors of processes in trouble', () => {
   test('a thread that cannot come back from a namespace says so, and does nothing more', () => {
     const told = run([], 'withoutWayBack', makeNamespace());
     expect(told.first.message).toMatch(
-      /^fatal: this thread is stuck in the network namespace \/run\/netns\/weft-/,
+      /^fatal: this thread is stuck in the network namespace \/run\/netns\/weft\d/,
     );
     expect(told.second.message).toBe(told.first.message);
   });

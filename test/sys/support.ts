@@ -10,9 +10,9 @@ import { pin } from '../../sys/libc.ts';
 
 let made = 0;
 
-/** A new network namespace with its loopback up, deleted when the test ends. Returns its path. */
+/** A new network namespace with its loopback up, deleted when the test ends, or by the next run (lab/run.ts). Returns its path. */
 export function makeNamespace(): string {
-  const name = `weft-${process.pid}-${threadId}-${made++}`;
+  const name = `weft${process.pid}.1-${threadId}-${made++}`;
   execFileSync('ip', ['netns', 'add', name]);
   onTestFinished(() => void execFileSync('ip', ['netns', 'delete', name]));
   execFileSync('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
