@@ -11,7 +11,7 @@ const HEADROOM = 54;
 /** virtio header and the largest IP packet. */
 const LARGEST = vnet.LENGTH + 65535;
 const ARENA = 1024 * 1024;
-/** Buffers of the ring, and so many are tried at a time; those that find nothing cost a tenth of a read. */
+/** Buffers of the ring, and how many are tried at a time: 32 and 64 gain no more (docs/adr/0011-batched-reads.md). */
 const BUFFERS = 256;
 const AT_ONCE = 16;
 /** Apart by so much that their beginnings do not share a set of the first-level cache. */

@@ -13,6 +13,7 @@ import { openRtnetlink, type Rtnetlink } from '../../sys/rtnetlink.ts';
 import { parseAddress } from '../../wire/address.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
 import { recordingLog } from '../support/log.ts';
+import { ALL_OFFLOADS } from '../support/node-config.ts';
 import { enterNamespace, makeNamespace, type TestNamespace } from '../support/pod-namespace.ts';
 
 let node: TestNamespace;
@@ -47,22 +48,11 @@ afterEach(() => {
 
 const sources = ['10.244.1.1', 'fd00:244:1::1'].map(parseAddress);
 
-const offload = {
-  checksum: true,
-  segmentation: true,
-  udpSegmentation: true,
-  udpSegment: true,
-  udpGro: true,
-  batchedReads: true,
-  tunnelSegmentation: true,
-  coalesce: true,
-};
-
 function open(changed: Partial<HostPortOptions> = {}): HostPort {
   const port = openHostPort({
     name: 'weft0',
     queues: 2,
-    chooseOffloads: (kernel) => decideOffloads(offload, { ...kernel, segment: true, gro: true }),
+    chooseOffloads: (kernel) => decideOffloads(ALL_OFFLOADS, { ...kernel, segment: true, gro: true }),
     mtu: 1450,
     gso: { maxSegments: 44, maxSize: 65536 },
     addresses: sources,

@@ -1,7 +1,18 @@
 /** The configuration of a node of a test, complete. */
-import type { NodeConfig } from '../../control/config/node-config.ts';
+import type { NodeConfig, OffloadConfig } from '../../control/config/node-config.ts';
 import { parseAddress } from '../../wire/address.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
+
+export const ALL_OFFLOADS: OffloadConfig = {
+  checksum: true,
+  segmentation: true,
+  udpSegmentation: true,
+  udpSegment: true,
+  tunnelSegmentation: true,
+  udpGro: true,
+  batchedReads: true,
+  coalesce: true,
+};
 
 export function nodeConfig(state: string, changed: Partial<NodeConfig> = {}): NodeConfig {
   return {
@@ -10,16 +21,7 @@ export function nodeConfig(state: string, changed: Partial<NodeConfig> = {}): No
     encap: { type: 'vxlan', when: 'always', vxlan: { vni: 4096, port: 4789 }, receive: ['vxlan', 'ipip'] },
     engine: {
       workers: 2,
-      offload: {
-        checksum: true,
-        segmentation: true,
-        udpSegmentation: true,
-        udpSegment: true,
-        udpGro: true,
-        batchedReads: true,
-        tunnelSegmentation: true,
-        coalesce: true,
-      },
+      offload: ALL_OFFLOADS,
       sourcePorts: 4,
       busyPoll: 0,
       cpus: [],
