@@ -173,20 +173,19 @@ export class AdjRibIn {
   #import(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet | null {
     const known = state.imports?.get(before, 0);
     if (known !== undefined) return known;
-    const after = this.#intern(state, importRoute(before.attributes, prefix, state.peer, this.#self), before);
+    const { attributes } = before;
+    const imported = importRoute(attributes, prefix, state.peer, this.#self);
+    const after = imported === attributes ? before : this.#intern(state, imported);
     state.imports?.set(before, 0, after);
     return after;
   }
 
   #asLongLived(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet | null {
     const accepted = importRoute(before.attributes, prefix, state.peer, this.#self);
-    return this.#intern(state, asLongLivedStale(accepted), before);
+    return this.#intern(state, asLongLivedStale(accepted));
   }
 
-  #intern(state: PeerState, result: RouteAttributes | string, before: AttributeSet): AttributeSet | null {
-    if (typeof result === 'string') return null;
-    return result === before.attributes
-      ? before
-      : this.#sets.intern(result, state.account, before.attributes);
+  #intern(state: PeerState, result: RouteAttributes | string): AttributeSet | null {
+    return typeof result === 'string' ? null : this.#sets.intern(result, state.account);
   }
 }

@@ -3,48 +3,115 @@
  * equal sets are one object, so that asking whether an announcement changes anything is one comparison. Uses are
  * counted; a set without uses is forgotten, and its number given to another. What a set takes is on the account of who
  * brought it.
+ *
+ * What is kept of a set are bytes (packed.ts); its attributes are read from them when they are asked for, and the last ones
+ * asked for are still there.
  */
-import type { Address } from '../../wire/address.ts';
-import type { AsPath } from '../bgp/codec/as-path.ts';
+import { hashBytes, Writer } from '../bgp/codec/bytes.ts';
+import { ByteStore } from './byte-store.ts';
 import { Column, Rows } from './column.ts';
 import type { Hop } from './hops.ts';
+import { readPacked, writePacked } from './packed.ts';
 import type { RouteAttributes } from './route.ts';
-
-export interface AttributeSet {
-  readonly attributes: RouteAttributes;
-  /** 0 once forgotten: who remembers a set has to ask. */
-  readonly id: number;
-  /** Where its next hop is asked after; set by whom decides about its routes. */
-  hop: Hop | undefined;
-}
 
 /** Bytes of memory, about, of the sets that somebody brought and that are still there. */
 export interface Account {
   bytes: number;
 }
 
-interface Counted extends AttributeSet {
+export class AttributeSet {
+  /** 0 once forgotten: who remembers a set has to ask. */
   id: number;
-  readonly account: Account | undefined;
-  /** On the account. */
-  readonly bytes: number;
+  /** Where its next hop is asked after; set by whom decides about its routes. */
+  hop: Hop | undefined = undefined;
+  readonly #owner: AttributeSets;
+
+  constructor(id: number, owner: AttributeSets) {
+    this.id = id;
+    this.#owner = owner;
+  }
+
+  /** Not for long: they are read anew when others have been asked for meanwhile. */
+  get attributes(): RouteAttributes {
+    return this.#owner.attributesOf(this.id);
+  }
+
+  /** They say how the next hop wants to be reached (RFC 9012). */
+  get hasTunnels(): boolean {
+    return this.#owner.hasTunnels(this.id);
+  }
+
+  /** All of them stand in a message as they are kept, the next hop too: it is one of IPv4. */
+  get isWhole(): boolean {
+    return this.#owner.isWhole(this.id);
+  }
+
+  /** As they stand in a message to a speaker of four-octet AS numbers, but for those that carry routes: a copy. */
+  encoded(): Uint8Array {
+    return this.#owner.encodedOf(this.id);
+  }
 }
 
 const FIRST_SLOTS = 1024;
+/** Attributes that stay decoded, of sets with so many bytes, and of larger ones: a power of two. */
+const DECODED = 4096;
+const SHORT_BYTES = 512;
+const DECODED_LONG = 32;
+/** More than any message holds, and than an attribute can say that it has. */
+const TOO_LONG = 0x1_0000;
+/** What a set takes beside its bytes. */
+const SET_BYTES = 120;
+
+/** By number modulo as many as there may be. */
+class Decoded {
+  readonly #ids: Uint32Array;
+  readonly #attributes: (RouteAttributes | undefined)[];
+
+  constructor(size: number) {
+    this.#ids = new Uint32Array(size);
+    this.#attributes = new Array(size).fill(undefined);
+  }
+
+  get(id: number): RouteAttributes | undefined {
+    const at = id & (this.#ids.length - 1);
+    return this.#ids[at] === id ? this.#attributes[at] : undefined;
+  }
+
+  set(id: number, attributes: RouteAttributes): void {
+    const at = id & (this.#ids.length - 1);
+    this.#ids[at] = id;
+    this.#attributes[at] = attributes;
+  }
+
+  forget(id: number): void {
+    const at = id & (this.#ids.length - 1);
+    if (this.#ids[at] !== id) return;
+    this.#ids[at] = 0;
+    this.#attributes[at] = undefined;
+  }
+}
 
 export class AttributeSets {
   readonly #rows = new Rows();
-  readonly #byId: (Counted | undefined)[] = [];
-  /** By id. Not in the sets themselves: most that is asked of a set needs but this. */
+  readonly #byId: (AttributeSet | undefined)[] = [];
+  readonly #packed = new ByteStore();
+  /** By id. Of its bytes, how many belong to a message. */
+  readonly #sent = new Column();
   readonly #uses = new Column();
+  /** Index: id. */
+  readonly #accounts: (Account | undefined)[] = [];
+  readonly #tunnelled = new Column();
   /** By hash a set's id, 0: none; the others behind it in `next`. As many slots as sets, or more: a power of two. */
   #slots = new Uint32Array(FIRST_SLOTS);
   readonly #next = new Column();
   readonly #hashes = new Column();
   #size = 0;
+  readonly #short = new Decoded(DECODED);
+  readonly #long = new Decoded(DECODED_LONG);
+  /** Of those that are too long for their bytes to be read again. */
+  readonly #kept = new Map<number, RouteAttributes>();
+  readonly #scratch = new Writer();
   readonly #onForgotten: (set: AttributeSet) => void;
-  /** Of attributes that were looked for before, in here: what was found. It goes with the object, and into no copy of it. */
-  readonly #found = Symbol('set');
 
   constructor(onForgotten: (set: AttributeSet) => void) {
     this.#onForgotten = onForgotten;
@@ -55,39 +122,66 @@ export class AttributeSets {
   }
 
   /**
-   * Not counted as a use: who keeps the number says `retain`, who does not keep it `forgetUnused`.
-   * @param account of who brings it @param from what it was made of, with which it shares values
+   * Not counted as a use: who keeps the set says `retain`, who does not keep it `forgetUnused`.
+   * @param attributes not to be changed any more @param account of who brings it
    */
-  intern(attributes: RouteAttributes, account?: Account, from?: RouteAttributes): AttributeSet {
-    // Most announcements come with the very object that one before came with (attribute-cache.ts).
-    const found = (attributes as Looked)[this.#found];
-    if (found !== undefined && found.id !== 0) return found;
-    const set = this.#find(attributes, account, from);
-    if (account !== undefined) note(attributes, this.#found, set);
-    return set;
-  }
-
-  #find(attributes: RouteAttributes, account: Account | undefined, from?: RouteAttributes): Counted {
-    const hash = hashOf(attributes) >>> 0;
+  intern(attributes: RouteAttributes, account?: Account): AttributeSet {
+    const scratch = this.#scratch.reset();
+    const sent = writePacked(scratch, attributes);
+    const { buffer, length } = scratch;
+    const hash = hashBytes(buffer, 0, length);
     for (let id = this.#slots[hash & (this.#slots.length - 1)]; id !== 0; id = this.#next.get(id)) {
-      if (this.#hashes.get(id) !== hash) continue;
-      const set = this.#byId[id] as Counted;
-      if (sameAttributes(set.attributes, attributes)) return set;
+      if (this.#hashes.get(id) !== hash || !this.#packed.is(id, buffer, 0, length)) continue;
+      return this.#byId[id] as AttributeSet;
     }
-    const bytes = account === undefined ? 0 : bytesOfSet(attributes, from);
-    if (account !== undefined) account.bytes += bytes;
     const id = this.#rows.take();
-    const set: Counted = { attributes, id, hop: undefined, account, bytes };
+    const set = new AttributeSet(id, this);
     this.#byId[id] = set;
+    this.#packed.set(id, buffer, 0, length);
+    this.#sent.set(id, sent);
     this.#hashes.set(id, hash);
+    this.#tunnelled.set(id, attributes.tunnels === undefined ? 0 : 1);
+    this.#accounts[id] = account;
+    if (account !== undefined) account.bytes += SET_BYTES + length;
+    if (length >= TOO_LONG) this.#kept.set(id, attributes);
+    else this.#decoded(length).set(id, attributes);
     if (++this.#size > this.#slots.length) this.#grow();
     else this.#link(id);
     return set;
   }
 
-  /** @param id of a set in use */
+  /** @param id of a set that is there */
   get(id: number): AttributeSet {
     return this.#byId[id] as AttributeSet;
+  }
+
+  /** @param id of a set that is there */
+  attributesOf(id: number): RouteAttributes {
+    const length = this.#packed.lengthOf(id);
+    if (length >= TOO_LONG) return this.#kept.get(id) as RouteAttributes;
+    const decoded = this.#decoded(length);
+    const known = decoded.get(id);
+    if (known !== undefined) return known;
+    const start = this.#packed.startOf(id);
+    const attributes = readPacked(this.#packed.bytesOf(id), start, start + length);
+    decoded.set(id, attributes);
+    return attributes;
+  }
+
+  /** @param id of a set that is there */
+  hasTunnels(id: number): boolean {
+    return this.#tunnelled.get(id) !== 0;
+  }
+
+  /** @param id of a set that is there */
+  isWhole(id: number): boolean {
+    return this.#sent.get(id) === this.#packed.lengthOf(id);
+  }
+
+  /** @param id of a set that is there */
+  encodedOf(id: number): Uint8Array {
+    const start = this.#packed.startOf(id);
+    return this.#packed.bytesOf(id).slice(start, start + this.#sent.get(id));
   }
 
   retain({ id }: AttributeSet): void {
@@ -99,11 +193,11 @@ export class AttributeSets {
     if (id === 0) return;
     const left = this.#uses.get(id) - 1;
     this.#uses.set(id, left);
-    if (left === 0) this.#forget(this.#byId[id] as Counted);
+    if (left === 0) this.#forget(this.#byId[id] as AttributeSet);
   }
 
   forgetUnused(set: AttributeSet): void {
-    if (set.id !== 0 && this.#uses.get(set.id) === 0) this.#forget(set as Counted);
+    if (set.id !== 0 && this.#uses.get(set.id) === 0) this.#forget(set);
   }
 
   /** Of each set in use how often it is: for tests, which count themselves. */
@@ -111,14 +205,25 @@ export class AttributeSets {
     for (const set of this.#byId) if (set !== undefined) yield [set.id, this.#uses.get(set.id)];
   }
 
-  #forget(counted: Counted): void {
-    this.#onForgotten(counted);
-    if (counted.account !== undefined) counted.account.bytes -= counted.bytes;
-    this.#unlink(counted.id);
+  #decoded(length: number): Decoded {
+    return length <= SHORT_BYTES ? this.#short : this.#long;
+  }
+
+  #forget(set: AttributeSet): void {
+    this.#onForgotten(set);
+    const { id } = set;
+    const length = this.#packed.lengthOf(id);
+    const account = this.#accounts[id];
+    if (account !== undefined) account.bytes -= SET_BYTES + length;
+    this.#accounts[id] = undefined;
+    if (length >= TOO_LONG) this.#kept.delete(id);
+    else this.#decoded(length).forget(id);
+    this.#unlink(id);
+    this.#packed.delete(id);
     this.#size--;
-    this.#byId[counted.id] = undefined;
-    this.#rows.giveBack(counted.id);
-    counted.id = 0;
+    this.#byId[id] = undefined;
+    this.#rows.giveBack(id);
+    set.id = 0;
   }
 
   #link(id: number): void {
@@ -144,128 +249,3 @@ export class AttributeSets {
     for (let id = 1; id < this.#rows.end; id++) if (this.#byId[id] !== undefined) this.#link(id);
   }
 }
-
-interface Looked extends RouteAttributes {
-  readonly [key: symbol]: Counted | undefined;
-}
-
-/** Nobody who lists, copies or compares what an object has sees it. */
-const description: PropertyDescriptor = { value: undefined, writable: true, enumerable: false };
-const note = (attributes: RouteAttributes, key: symbol, set: Counted): void => {
-  description.value = set;
-  Object.defineProperty(attributes, key, description);
-};
-
-const mix = (hash: number, value: number): number => {
-  const mixed = Math.imul(hash ^ value, 0x9e3779b1);
-  return mixed ^ (mixed >>> 15);
-};
-
-const hashOf = (attributes: RouteAttributes): number => {
-  const { origin, asPath, nextHop, med, localPref, communities } = attributes;
-  let hash = mix(origin ?? 3, med ?? -1);
-  hash = mix(hash, localPref ?? -1);
-  for (const word of nextHop.words) hash = mix(hash, word);
-  for (const { asns } of asPath ?? []) for (const asn of asns) hash = mix(hash, asn);
-  for (const community of communities ?? []) hash = mix(hash, community);
-  // By a list: as keys stand in objects is as attributes stood in a message.
-  for (const key of OTHERS) if (attributes[key] !== undefined) hash = mixAny(hash, attributes[key]);
-  return hash;
-};
-
-const OTHERS = [
-  'linkLocal',
-  'aggregator',
-  'originatorId',
-  'clusterList',
-  'extendedCommunities',
-  'tunnels',
-  'largeCommunities',
-  'onlyToCustomer',
-  'unknown',
-] as const satisfies (keyof RouteAttributes)[];
-
-/** Values made of objects, arrays and bytes. Their order counts, as it does where they are compared. */
-const mixAny = (hash: number, value: unknown): number => {
-  // 48 bits, of which the high ones may be all that differ.
-  if (typeof value === 'number') return mix(mix(hash, value), value / 0x1_0000_0000);
-  if (typeof value !== 'object' || value === null) return hash;
-  return Object.values(value).reduce<number>(mixAny, hash);
-};
-
-/**
- * What sets take in V8's heap, at most: measured were 705 bytes with a path of one AS, 1,807 with 20 ASes and 22
- * communities, and 110,524 with 4,000 ASes above 2^31 while these were objects of their own, less than half later on.
- */
-const SET_BYTES = 440;
-const OBJECT_BYTES = 32;
-const SMALL_NUMBER_BYTES = 12;
-const LARGE_NUMBER_BYTES = 28;
-
-/** @param from whose values are not counted again */
-const bytesOfSet = (attributes: RouteAttributes, from: RouteAttributes | undefined): number => {
-  let bytes = SET_BYTES;
-  for (const name in attributes) {
-    const key = name as keyof RouteAttributes;
-    if (attributes[key] !== from?.[key]) bytes += bytesOf(attributes[key]);
-  }
-  return bytes;
-};
-
-const bytesOf = (value: unknown): number => {
-  if (typeof value === 'number') return value > 0x7fffffff ? LARGE_NUMBER_BYTES : SMALL_NUMBER_BYTES;
-  if (typeof value !== 'object' || value === null) return 0;
-  if (value instanceof Uint8Array) return 3 * OBJECT_BYTES + value.length;
-  let bytes = OBJECT_BYTES;
-  if (Array.isArray(value)) for (const item of value) bytes += bytesOf(item);
-  else for (const key in value) bytes += bytesOf((value as Record<string, unknown>)[key]);
-  return bytes;
-};
-
-/** The same for a receiver; absent and undefined are one. */
-export const sameAttributes = (a: RouteAttributes, b: RouteAttributes): boolean =>
-  a === b ||
-  (a.origin === b.origin &&
-    a.med === b.med &&
-    a.localPref === b.localPref &&
-    a.atomicAggregate === b.atomicAggregate &&
-    a.onlyToCustomer === b.onlyToCustomer &&
-    sameAddress(a.nextHop, b.nextHop) &&
-    sameAddress(a.linkLocal, b.linkLocal) &&
-    samePath(a.asPath, b.asPath) &&
-    sameNumbers(a.communities, b.communities) &&
-    same(a.largeCommunities, b.largeCommunities) &&
-    same(a.extendedCommunities, b.extendedCommunities) &&
-    same(a.clusterList, b.clusterList) &&
-    same(a.originatorId, b.originatorId) &&
-    same(a.aggregator, b.aggregator) &&
-    same(a.tunnels, b.tunnels) &&
-    same(a.unknown, b.unknown));
-
-const sameNumbers = (a: readonly number[] | undefined, b: readonly number[] | undefined): boolean => {
-  if (a === b) return true;
-  if (a === undefined || b === undefined || a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-};
-
-const sameAddress = (a: Address | undefined, b: Address | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && sameNumbers(a.words, b.words));
-
-const samePath = (a: AsPath | undefined, b: AsPath | undefined): boolean => {
-  if (a === b) return true;
-  if (a === undefined || b === undefined || a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) {
-    if (a[i].type !== b[i].type || !sameNumbers(a[i].asns, b[i].asns)) return false;
-  }
-  return true;
-};
-
-/** Values made of objects, arrays and bytes: for what is rare or short. */
-const same = (a: unknown, b: unknown): boolean => {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  const [ours, theirs] = [Object.entries(a), Object.entries(b)];
-  const values: Readonly<Record<string, unknown>> = Object.fromEntries(theirs);
-  return ours.length === theirs.length && ours.every(([key, value]) => same(value, values[key]));
-};

@@ -1,35 +1,20 @@
 /** What one peer is to be told next, gathered by attribute set and then packed into messages. */
-import type { Address } from '../../wire/address.ts';
 import type { Coding } from '../bgp/codec/attributes.ts';
 import { type Family, type Nlri, nlriSize } from '../bgp/codec/family.ts';
-import { packRoutes, packWithdrawals, type RouteGroup, type Share, shareOf } from '../bgp/codec/pack.ts';
+import { packShared, packWithdrawals, type Share, shareInBody, shareOf } from '../bgp/codec/pack.ts';
 import type { Update } from '../bgp/codec/update.ts';
 import type { AttributeSet } from './attribute-sets.ts';
-import type { RouteAttributes } from './route.ts';
 
 const NONE: Nlri[] = [];
 
-class Group implements RouteGroup {
+class Group {
   readonly family: Family;
-  readonly attributes: RouteGroup['attributes'];
-  readonly nextHop: Address;
-  readonly linkLocal?: Address;
   nlri: Nlri[] = NONE;
   readonly share: Share;
 
-  constructor(family: Family, attributes: RouteAttributes, coding: Coding) {
-    const { nextHop } = attributes;
+  constructor(family: Family, set: AttributeSet, coding: Coding) {
     this.family = family;
-    this.nextHop = nextHop;
-    if (nextHop.family === 4) {
-      // As they are: taking them apart for each set costs more than encoding them.
-      this.attributes = attributes;
-    } else {
-      const { nextHop: _, linkLocal, ...rest } = attributes;
-      this.attributes = rest;
-      if (linkLocal !== undefined) this.linkLocal = linkLocal;
-    }
-    this.share = shareOf(this, coding);
+    this.share = shareOfSet(family, set, coding);
   }
 
   add(nlri: Nlri): void {
@@ -38,6 +23,15 @@ class Group implements RouteGroup {
     else this.nlri.push(nlri);
   }
 }
+
+/** Sets are kept as the bytes that most peers are sent: taking these is less work than making them anew. */
+const shareOfSet = (family: Family, set: AttributeSet, coding: Coding): Share => {
+  const encoded = coding.asBytes === 4 ? set.encoded() : undefined;
+  if (encoded !== undefined && family === 4 && set.isWhole) return shareInBody(encoded, coding);
+  const { nextHop, linkLocal, ...attributes } = set.attributes;
+  const group = { family, attributes, nextHop, ...(linkLocal !== undefined && { linkLocal }) };
+  return shareOf(group, coding, encoded);
+};
 
 export class Batch {
   /** About as many as the messages will have. */
@@ -78,7 +72,7 @@ export class Batch {
       all.push(...packWithdrawals(this.#family, this.#withdrawn, this.#coding));
     }
     for (const group of this.#groups.values()) {
-      all.push(...packRoutes(group, this.#coding, group.share).updates);
+      all.push(...packShared(group, group.share, this.#coding).updates);
     }
     return all;
   }
@@ -87,7 +81,7 @@ export class Batch {
     if (this.#lastSet === set && this.#lastGroup !== undefined) return this.#lastGroup;
     let group = this.#groups.get(set.id);
     if (group === undefined) {
-      group = new Group(this.#family, set.attributes, this.#coding);
+      group = new Group(this.#family, set, this.#coding);
       this.#groups.set(set.id, group);
     }
     this.#lastSet = set;

@@ -3,8 +3,11 @@
  * Link-local ones are on the link they were learned from, and cost nothing.
  */
 import type { Address } from '../../wire/address.ts';
+import { Rows } from './column.ts';
 
 export interface Hop {
+  /** Its own as long as it is in use. */
+  readonly number: number;
   readonly address: Address;
   /** Undefined: it does not resolve. */
   readonly cost: number | undefined;
@@ -22,6 +25,7 @@ export class Hops {
   readonly #resolve: Resolve;
   readonly #onUnused: (nextHop: Address) => void;
   readonly #byAddress = new Map<string, Counted>();
+  readonly #numbers = new Rows();
 
   constructor(resolve: Resolve, onUnused: (nextHop: Address) => void = () => {}) {
     this.#resolve = resolve;
@@ -33,7 +37,7 @@ export class Hops {
     const key = keyOf(address);
     let hop = this.#byAddress.get(key);
     if (hop === undefined) {
-      hop = { address, cost: this.#cost(address), uses: 0 };
+      hop = { number: this.#numbers.take(), address, cost: this.#cost(address), uses: 0 };
       this.#byAddress.set(key, hop);
     }
     hop.uses++;
@@ -45,6 +49,7 @@ export class Hops {
     counted.uses--;
     if (counted.uses > 0) return;
     this.#byAddress.delete(keyOf(counted.address));
+    this.#numbers.giveBack(counted.number);
     if (!isLinkLocal(counted.address)) this.#onUnused(counted.address);
   }
 

@@ -3,12 +3,15 @@
  * what is best is looked up when he has room for it, so that a prefix that changes ten times meanwhile is told once.
  */
 import type { Family } from '../bgp/codec/family.ts';
+import type { AttributeSet } from './attribute-sets.ts';
 import { RowQueue } from './column.ts';
-import type { RibRoute } from './route.ts';
+import type { RibRoute, RouteAttributes } from './route.ts';
 import type { Table } from './table.ts';
 
 /** Of a route what forwarding asks for. */
-export type ForwardingRoute = Pick<RibRoute, 'peer' | 'source' | 'attributes'>;
+export interface ForwardingRoute extends Pick<RibRoute, 'peer' | 'source'> {
+  readonly attributes: Pick<RouteAttributes, 'nextHop' | 'tunnels'>;
+}
 
 /** Some prefixes and what is best for each now, in columns. */
 export interface BestRoutes {
@@ -32,6 +35,8 @@ export interface BestLookup {
 }
 
 const NONE: readonly ForwardingRoute[] = [];
+/** As many as rows may have. */
+const NUMBERS = 0x1_0000_0000;
 
 export class LocRibFeed {
   readonly #table: Table;
@@ -65,7 +70,7 @@ export class LocRibFeed {
     const lengths = new Uint8Array(count);
     const which = new Uint16Array(count);
     const routes: (readonly ForwardingRoute[])[] = [];
-    /** Where what a peer announces with one attribute set stands in `routes`. */
+    /** Where what is reached alike stands in `routes`. */
     const known = new Map<number, number>();
     for (let i = 0, at = 0; i < count; i++) {
       const row = this.#queue.shift();
@@ -87,7 +92,10 @@ export class LocRibFeed {
   #likeness(row: number, best: number): number | undefined {
     if (best === 0) return -1;
     if (!this.#table.isAlone(row)) return undefined;
-    return this.#table.peer.get(best) * 0x1_0000_0000 + this.#table.afterId(best);
+    const peer = this.#table.peer.get(best);
+    const { id, hop, hasTunnels } = this.#table.after(best) as AttributeSet;
+    // Of all that attribute sets differ in, forwarding asks for this alone.
+    return hop === undefined || hasTunnels ? -2 - (peer * NUMBERS + id) : peer * NUMBERS + hop.number;
   }
 
   #routesOf(row: number, best: number): readonly ForwardingRoute[] {

@@ -2,8 +2,9 @@
 import type { Address } from '../../wire/address.ts';
 import type { Family } from '../bgp/codec/family.ts';
 import { type AdjRibOut, NO_PEER } from './adj-rib-out.ts';
+import type { AttributeSet } from './attribute-sets.ts';
 import { compareRoutes, type DecisionOptions, decide, equalRoutes } from './decision.ts';
-import type { LocRibFeed } from './loc-rib-feed.ts';
+import type { ForwardingRoute, LocRibFeed } from './loc-rib-feed.ts';
 import type { PeerState } from './peer-state.ts';
 import type { LocalRoute, RibRoute, RouteAttributes, Staleness } from './route.ts';
 import { Mark, type Table } from './table.ts';
@@ -114,6 +115,18 @@ export class LocRib {
   contender(table: Table, route: number): Contender {
     const { routerId, peerOf } = this.#options;
     return new Contender(table, route, peerOf(table.peer.get(route)), routerId);
+  }
+
+  /** Without what forwarding does not ask for, and mostly without reading the attributes. */
+  forwarding(table: Table, route: number): ForwardingRoute {
+    const from = this.#options.peerOf(table.peer.get(route));
+    const set = table.after(route) as AttributeSet;
+    const { hop, hasTunnels } = set;
+    return {
+      peer: from?.peer.name,
+      source: from === undefined ? 'local' : from.peer.source,
+      attributes: hop === undefined || hasTunnels ? set.attributes : { nextHop: hop.address },
+    };
   }
 
   /** For ADD-PATH: all that could be used, best first. */

@@ -43,10 +43,10 @@ export interface RibPeer {
 }
 
 /**
- * Some 200,000 different sets of attributes, as a full table of the internet has them, come to 200 MB; more than twice as
- * much has nobody to tell but who wants to take memory.
+ * Some 200,000 different sets of attributes, as a full table of the internet has them, come to 50 MB; five times as much has
+ * nobody to tell but who wants to take memory.
  */
-export const MOST_ATTRIBUTE_BYTES = 512 << 20;
+export const MOST_ATTRIBUTE_BYTES = 256 << 20;
 
 export interface PeerOptions {
   /** Towards internal peers; 'all': reflected routes as well, which RFC 4456 section 10 advises against. */

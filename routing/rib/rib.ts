@@ -180,7 +180,7 @@ export class Rib {
   }
 
   /** An End-of-RIB is no route: nothing happens, `endOfRib` is for it. */
-  receive(name: string, { update, treatAsWithdraw }: ReceivedUpdate): Verdict {
+  receive(name: string, { update, treatAsWithdraw, known, cache }: ReceivedUpdate): Verdict {
     const state = this.#peer(name);
     const { withdrawn, unreach, attributes, reach, nlri } = update;
     this.#withdraw(state, 4, withdrawn);
@@ -191,15 +191,17 @@ export class Rib {
       if (reach !== undefined) this.#withdraw(state, reach.family, reach.nlri);
       return verdict;
     }
-    if (nlri.length > 0 && attributes.nextHop !== undefined) {
-      verdict = this.#announce(state, 4, nlri, attributes as RouteAttributes);
+    if (known !== undefined) {
+      verdict = this.#announce(state, 4, nlri, this.#sets.get(known.id));
+    } else if (nlri.length > 0 && attributes.nextHop !== undefined) {
+      const set = this.#sets.intern(attributes as RouteAttributes, state.account);
+      cache?.learn(set);
+      verdict = this.#announce(state, 4, nlri, set);
     }
     if (reach !== undefined && verdict.exceeded === undefined && verdict.exhausted === undefined) {
       const { family, nextHop, linkLocal } = reach;
-      const more = this.#announce(state, family, reach.nlri, {
-        ...attributes,
-        ...nextHopOf(nextHop, linkLocal),
-      });
+      const complete = { ...attributes, ...nextHopOf(nextHop, linkLocal) };
+      const more = this.#announce(state, family, reach.nlri, this.#sets.intern(complete, state.account));
       verdict = { ...verdict, ...more };
     }
     return verdict;
@@ -596,9 +598,8 @@ export class Rib {
     for (const nlri of all) this.#adjRibIn.withdraw(state, this.#tables[family], nlri);
   }
 
-  #announce(state: PeerState, family: Family, all: readonly Nlri[], attributes: RouteAttributes): Verdict {
+  #announce(state: PeerState, family: Family, all: readonly Nlri[], set: AttributeSet): Verdict {
     const table = this.#tables[family];
-    const set = this.#sets.intern(attributes, state.account);
     const { maxAttributeBytes = MOST_ATTRIBUTE_BYTES } = state.peer.options;
     if (state.account.bytes > maxAttributeBytes) {
       this.#sets.forgetUnused(set);
@@ -628,7 +629,7 @@ export class Rib {
   #newFeed(table: Table): LocRibFeed {
     const lookup = {
       chosen: (row: number) => this.#locRib.chosen(table, row),
-      only: (route: number) => this.#locRib.contender(table, route),
+      only: (route: number) => this.#locRib.forwarding(table, route),
     };
     return new LocRibFeed(table, lookup, () => this.#options.onBest());
   }

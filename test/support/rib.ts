@@ -5,6 +5,7 @@ import type { Message } from '../../routing/bgp/codec/message.ts';
 import { endOfRibOf, type ReceivedUpdate, type Update } from '../../routing/bgp/codec/update.ts';
 import { ACCEPT_ALL } from '../../routing/policy/policy.ts';
 import type { BestRoutes } from '../../routing/rib/loc-rib-feed.ts';
+import { readPacked } from '../../routing/rib/packed.ts';
 import type { RibPeer } from '../../routing/rib/peer.ts';
 import { Rib, type RibOptions } from '../../routing/rib/rib.ts';
 import type { RibRoute, RouteAttributes } from '../../routing/rib/route.ts';
@@ -137,6 +138,12 @@ export const takeAll = (rib: Rib, name: string, maxBytes = 1 << 16): Message[] =
   return all;
 };
 
+/** Of one to be sent: bytes that are of four-octet AS numbers where there are only these. */
+const attributesOfUpdate = ({ attributes, encoded }: Update): Attributes =>
+  encoded === undefined || Object.keys(attributes).length > 0
+    ? attributes
+    : readPacked(encoded, 0, encoded.length);
+
 /** What a peer knows after these messages, by prefix and path identifier; and the families whose End-of-RIB came. */
 export class Listener {
   readonly routes = new Map<string, RouteAttributes>();
@@ -152,7 +159,8 @@ export class Listener {
   #hear(update: Update): void {
     const end = endOfRibOf(update);
     if (end !== undefined) this.endsOfRib.push(end);
-    const { withdrawn, unreach, attributes, reach, nlri } = update;
+    const { withdrawn, unreach, reach, nlri } = update;
+    const attributes = attributesOfUpdate(update);
     for (const gone of [...withdrawn, ...(unreach?.nlri ?? [])]) {
       this.said++;
       this.routes.delete(keyOf(gone));

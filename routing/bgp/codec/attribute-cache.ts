@@ -1,9 +1,18 @@
 /**
  * Attributes that a peer sent before, by their bytes: most routes come with what others came with, in messages of their own,
- * and what was read without an error once need not be read again. The bytes are in a ring, and what is written over is
- * forgotten: it never holds more than some megabytes of what was received. It grows while it is in demand.
+ * and what was read without an error once need not be read again. What is remembered is what the receiver has made of them.
+ * The bytes are in a ring, and what is written over is forgotten: it never holds more than some megabytes of what was
+ * received. It grows while it is in demand.
  */
 import type { Attributes } from './attributes.ts';
+import { hashBytes } from './bytes.ts';
+
+/** What a receiver keeps of attributes. */
+export interface Known {
+  /** 0: not any more. */
+  readonly id: number;
+  readonly attributes: Attributes;
+}
 
 const FIRST_ENTRIES = 64;
 const MOST_ENTRIES = 1 << 17;
@@ -20,23 +29,31 @@ export class AttributeCache {
   #entries = entriesOf(0);
   /** By hash the entry made last, from 1 on; the others behind it are in `next`. 0: none. */
   #heads = new Uint32Array(0);
-  /** Of what was looked for last. */
+  /** What was looked for last. */
+  #bytes: Uint8Array = this.#ring;
+  #from = 0;
+  #to = 0;
   #hash = 0;
 
   /** @param from to `to` are the attributes' bytes */
-  find(bytes: Uint8Array, from: number, to: number): Attributes | undefined {
-    this.#hash = hashOf(bytes, from, to);
+  find(bytes: Uint8Array, from: number, to: number): Known | undefined {
+    this.#bytes = bytes;
+    this.#from = from;
+    this.#to = to;
+    this.#hash = hashBytes(bytes, from, to);
     if (this.#heads.length === 0) return undefined;
-    const { hashes, next, attributes } = this.#entries;
+    const { hashes, next, known } = this.#entries;
     let entry = this.#heads[this.#hash & (this.#heads.length - 1)];
     while (entry !== 0 && !(hashes[entry - 1] === this.#hash && this.#is(entry - 1, bytes, from, to))) {
       entry = next[entry - 1];
     }
-    return entry === 0 ? undefined : attributes[entry - 1];
+    const found = entry === 0 ? undefined : known[entry - 1];
+    return found?.id === 0 ? undefined : found;
   }
 
-  /** Behind a `find` of the same bytes that found nothing. */
-  add(bytes: Uint8Array, from: number, to: number, attributes: Attributes): void {
+  /** Says what became of attributes that were looked for last, and not found. Their bytes have to be there still. */
+  learn(known: Known): void {
+    const [bytes, from, to] = [this.#bytes, this.#from, this.#to];
     const length = to - from;
     if (this.#made === this.#heads.length && this.#made < MOST_ENTRIES) this.#grow();
     if (length > this.#ring.length) return;
@@ -50,7 +67,7 @@ export class AttributeCache {
     all.starts[entry] = this.#end;
     all.lengths[entry] = length;
     all.hashes[entry] = this.#hash;
-    all.attributes[entry] = attributes;
+    all.known[entry] = known;
     all.next[entry] = this.#heads[head];
     this.#heads[head] = entry + 1;
     this.#ring.set(bytes.subarray(from, to), this.#end % this.#ring.length);
@@ -79,9 +96,9 @@ export class AttributeCache {
   }
 
   #forget(entry: number): void {
-    const { hashes, next, attributes } = this.#entries;
+    const { hashes, next, known } = this.#entries;
     const head = hashes[entry] & (this.#heads.length - 1);
-    attributes[entry] = undefined;
+    known[entry] = undefined;
     if (this.#heads[head] === entry + 1) {
       this.#heads[head] = next[entry];
       return;
@@ -109,17 +126,5 @@ const entriesOf = (count: number) => ({
   lengths: new Uint16Array(count),
   hashes: new Uint32Array(count),
   next: new Uint32Array(count),
-  attributes: new Array<Attributes | undefined>(count).fill(undefined),
+  known: new Array<Known | undefined>(count).fill(undefined),
 });
-
-const hashOf = (bytes: Uint8Array, from: number, to: number): number => {
-  let hash = to - from;
-  let i = from;
-  for (; i + 4 <= to; i += 4) {
-    const word = bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
-    hash = Math.imul(hash ^ word, 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  for (; i < to; i++) hash = Math.imul(hash ^ bytes[i], 0x9e3779b1);
-  return (hash ^ (hash >>> 13)) >>> 0;
-};

@@ -270,6 +270,11 @@ export const codecs: Codecs = {
   },
 };
 
+export type Key = keyof typeof codecs;
+export const keyOfType: ReadonlyMap<number, Key> = new Map(
+  (Object.keys(codecs) as Key[]).map((key) => [codecs[key].type, key]),
+);
+
 /** 'AS_PATH' for 2, a number where none of ours. */
 export const attributeName = (type: number): string => NAMES[type] ?? `attribute ${type}`;
 

@@ -92,6 +92,11 @@ export class Writer {
     return this.#length;
   }
 
+  /** In which what was written is, from the beginning on, until something more is. */
+  get buffer(): Uint8Array {
+    return this.#bytes;
+  }
+
   u8(value: number): this {
     this.#room(1);
     this.#bytes[this.#length++] = value;
@@ -188,3 +193,16 @@ export class Writer {
     this.#bytes = larger;
   }
 }
+
+/** 32 bits; not for what somebody could choose so that all is alike. */
+export const hashBytes = (bytes: Uint8Array, from: number, to: number): number => {
+  let hash = to - from;
+  let i = from;
+  for (; i + 4 <= to; i += 4) {
+    const word = bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
+    hash = Math.imul(hash ^ word, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  for (; i < to; i++) hash = Math.imul(hash ^ bytes[i], 0x9e3779b1);
+  return (hash ^ (hash >>> 13)) >>> 0;
+};

@@ -7,6 +7,7 @@ import type { Address } from '../../../wire/address.ts';
 import type { Attributes, Coding } from './attributes.ts';
 import { type Family, type Nlri, nlriSize } from './family.ts';
 import { HEADER_BYTES } from './message.ts';
+import type { Reach } from './reach.ts';
 import { encodeAttributes, type Update } from './update.ts';
 
 /** Prefixes that share everything but themselves. */
@@ -33,14 +34,19 @@ const UNREACH_HEAD = 3;
 const REACH_HEAD = 5;
 
 /** IPv4 routes with an IPv4 next hop go into the body, as every speaker reads them; all others into MP_REACH_NLRI. */
-export const packRoutes = (group: RouteGroup, coding: Coding, shared = shareOf(group, coding)): Packed => {
-  const { family, nextHop, linkLocal, nlri } = group;
-  const { attributes, encoded, room } = shared;
+export const packRoutes = (group: RouteGroup, coding: Coding): Packed =>
+  packShared(group, shareOf(group, coding), coding);
+
+/** The same where what the messages share is there already. */
+export const packShared = (
+  { family, nlri }: Pick<RouteGroup, 'family' | 'nlri'>,
+  { attributes, encoded, reach, room }: Share,
+  coding: Coding,
+): Packed => {
   const { parts, unsendable } = cut(nlri, room, coding.addPath[family]);
   const updates = parts.map((part): Update => {
-    if (isInBody(group)) return { withdrawn: [], attributes, encoded, nlri: part };
-    const reach = { family, nextHop, ...(linkLocal !== undefined && { linkLocal }), nlri: part };
-    return { withdrawn: [], attributes, encoded, reach, nlri: [] };
+    if (reach === undefined) return { withdrawn: [], attributes, encoded, nlri: part };
+    return { withdrawn: [], attributes, encoded, reach: { ...reach, nlri: part }, nlri: [] };
   });
   return { updates, unsendable };
 };
@@ -49,23 +55,35 @@ export const packRoutes = (group: RouteGroup, coding: Coding, shared = shareOf(g
 export interface Share {
   readonly attributes: Attributes;
   readonly encoded: Uint8Array;
+  /** Absent: they are IPv4 routes in the body, and the next hop is among the attributes. */
+  readonly reach?: Omit<Reach, 'nlri'>;
   /** Bytes that are left for prefixes; negative when even this does not fit. */
   readonly room: number;
 }
 
-export const shareOf = (group: Omit<RouteGroup, 'nlri'>, coding: Coding): Share => {
-  const { nextHop, linkLocal } = group;
-  const inBody = isInBody(group);
+/** @param known the attributes as bytes, where somebody has them in this coding already */
+export const shareOf = (group: Omit<RouteGroup, 'nlri'>, coding: Coding, known?: Uint8Array): Share => {
+  const { family, nextHop, linkLocal } = group;
+  if (family === 4 && nextHop.family === 4) {
+    const attributes = { ...group.attributes, nextHop };
+    return { ...shareInBody(known ?? encodeAttributes(attributes, coding), coding), attributes };
+  }
+  const { attributes } = group;
+  const encoded = known ?? encodeAttributes(attributes, coding);
   const nextHopBytes = 4 * (nextHop.words.length + (linkLocal?.words.length ?? 0));
-  const around = HEADER_BYTES + BODY_BYTES + (inBody ? 0 : ATTRIBUTE_HEAD + REACH_HEAD + nextHopBytes);
-  const isWhole = !inBody || (group.attributes as Attributes).nextHop === nextHop;
-  const attributes: Attributes = isWhole ? group.attributes : { ...group.attributes, nextHop };
-  const encoded = encodeAttributes(attributes, coding);
-  return { attributes, encoded, room: coding.maxLength - around - encoded.length };
+  const around = HEADER_BYTES + BODY_BYTES + ATTRIBUTE_HEAD + REACH_HEAD + nextHopBytes;
+  const reach = { family, nextHop, ...(linkLocal !== undefined && { linkLocal }) };
+  return { attributes, encoded, reach, room: coding.maxLength - around - encoded.length };
 };
 
-const isInBody = ({ family, nextHop }: Omit<RouteGroup, 'nlri'>): boolean =>
-  family === 4 && nextHop.family === 4;
+const NO_ATTRIBUTES: Attributes = {};
+
+/** Of IPv4 routes whose attributes, with the next hop, are there as bytes. */
+export const shareInBody = (encoded: Uint8Array, { maxLength }: Coding): Share => ({
+  attributes: NO_ATTRIBUTES,
+  encoded,
+  room: maxLength - HEADER_BYTES - BODY_BYTES - encoded.length,
+});
 
 export const packWithdrawals = (family: Family, nlri: readonly Nlri[], coding: Coding): readonly Update[] => {
   const around = HEADER_BYTES + BODY_BYTES + (family === 4 ? 0 : ATTRIBUTE_HEAD + UNREACH_HEAD);

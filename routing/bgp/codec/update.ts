@@ -5,7 +5,7 @@
  *    | withdrawn length (2) | withdrawn IPv4 prefixes | attributes length (2) | attributes | IPv4 prefixes |
  */
 import { mergeAs4Path, needsFourOctets } from './as-path.ts';
-import type { AttributeCache } from './attribute-cache.ts';
+import type { AttributeCache, Known } from './attribute-cache.ts';
 import {
   type AttributeCodec,
   type Attributes,
@@ -14,6 +14,8 @@ import {
   type Coding,
   codecs,
   Flag,
+  type Key,
+  keyOfType,
   type UnknownAttribute,
   type WireAttributes,
 } from './attributes.ts';
@@ -46,8 +48,9 @@ export interface Update {
   /** IPv4, in the body. */
   readonly withdrawn: readonly Nlri[];
   readonly unreach?: Unreach;
+  /** To be sent: they may be left out where they are there as bytes. */
   readonly attributes: Attributes;
-  /** The same as bytes, from who has written them already: to be sent. */
+  /** The same as bytes, from who has written them already: these are sent. */
   readonly encoded?: Uint8Array;
   readonly reach?: Reach;
   /** IPv4, in the body, with the attributes' next hop. */
@@ -61,12 +64,11 @@ export interface ReceivedUpdate {
   readonly treatAsWithdraw: boolean;
   /** For the log and the counters. */
   readonly errors: readonly AttributeError[];
+  /** What was made of the same attributes when they came before: then the update has none. */
+  readonly known?: Known;
+  /** To be told at once what is made of the attributes: they may come again. */
+  readonly cache?: AttributeCache;
 }
-
-type Key = keyof typeof codecs;
-const byType: ReadonlyMap<number, Key> = new Map(
-  (Object.keys(codecs) as Key[]).map((key) => [codecs[key].type, key]),
-);
 
 const CATEGORY = Flag.optional | Flag.transitive;
 
@@ -97,9 +99,9 @@ export const decodeUpdate = (
   if (nlri instanceof Malformed) return fail(updateError(UpdateError.invalidNetworkField, nlri.why));
 
   const { offset: first, left } = attributePart;
-  if (left === 0 && nlri.length === 0) return received({ withdrawn, attributes: NONE, nlri });
+  if (left === 0 && nlri.length === 0) return received({ update: { withdrawn, attributes: NONE, nlri } });
   const known = nlri.length > 0 ? cache?.find(bytes, first, first + left) : undefined;
-  if (known !== undefined) return received({ withdrawn, attributes: known, nlri });
+  if (known !== undefined) return received({ update: { withdrawn, attributes: NONE, nlri }, known });
   const list = new AttributeList(bytes, coding);
   list.read(attributePart);
   if (list.fatal !== undefined) return fail(list.fatal);
@@ -123,14 +125,19 @@ export const decodeUpdate = (
   if (reach !== undefined) update.reach = reach;
   // Complete and without routes of their own: the same for the next message.
   const isWhole = nlri.length > 0 && list.errors.length === 0 && reach === undefined && unreach === undefined;
-  if (isWhole) cache?.add(bytes, first, first + left, update.attributes);
-  return received(update, treatAsWithdraw, list.errors);
+  if (isWhole && cache !== undefined) return received({ update, cache });
+  return received({ update, treatAsWithdraw, errors: list.errors });
 };
 
 const FINE: readonly AttributeError[] = [];
 
-const received = (update: Update, treatAsWithdraw = false, errors = FINE): Result<ReceivedUpdate> =>
-  ok({ kind: 'update', update, treatAsWithdraw, errors });
+const received = ({
+  update,
+  treatAsWithdraw = false,
+  errors = FINE,
+  ...rest
+}: Partial<ReceivedUpdate> & Pick<ReceivedUpdate, 'update'>): Result<ReceivedUpdate> =>
+  ok({ kind: 'update', update, treatAsWithdraw, errors, ...rest });
 
 /** What the attributes of one message amount to, gathered while they are read. */
 class AttributeList {
@@ -212,7 +219,7 @@ class AttributeList {
       else this.unreach = this.#routes(type, readUnreach(value, this.#coding));
       return;
     }
-    const key = byType.get(type);
+    const key = keyOfType.get(type);
     if (key !== undefined) this.#known(key, flags, value);
     else if ((flags & Flag.optional) === 0) {
       const why = `attribute ${type} is said to be well-known`;

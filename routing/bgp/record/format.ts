@@ -3,7 +3,7 @@
  * session was at its beginning; then each input with its time, and behind it every call that it led to, with what the call
  * returned; the last one says why the recording ended, and what the session was then. Knows no session.
  *
- *    ["weft-bgp-session", 1, {peer, at, speaker, settings, state}]
+ *    ["weft-bgp-session", 2, {peer, at, speaker, settings, state}]
  *    ["input", 1234.5, {"kind":"data","connection":2,"bytes":{"$bytes":"ffff…"}}]
  *    ["write", 2, {"$bytes":"ffff…"}]   ["pending", true]   ["take", 65536, […]]   ["wake", 31234.5]   …
  *    ["speaker", {…}]
@@ -11,12 +11,15 @@
  *    ["sha256", digest of the lines before]
  */
 import { formatPrefix, type Prefix, parsePrefix } from '../../../wire/prefix.ts';
+import { codecs, type Key } from '../codec/attributes.ts';
+import type { ReceivedUpdate } from '../codec/update.ts';
 import type { Speaker } from '../negotiate.ts';
 import type { Input, SessionState } from '../session.ts';
 import type { PeerSettings } from '../settings.ts';
 
 export const MAGIC = 'weft-bgp-session';
-export const VERSION = 1;
+/** 2: attributes in the order of their types, whatever it was in the message. */
+export const VERSION = 2;
 
 export interface Beginning {
   readonly peer: string;
@@ -54,6 +57,16 @@ export const CALLS = [
   'pending',
 ] as const;
 export type CallName = (typeof CALLS)[number];
+
+/** A received UPDATE as a recording has it: complete, and the same whether its attributes were known before or not. */
+export const asRecorded = ({ update, treatAsWithdraw, errors, kind, known }: ReceivedUpdate) => {
+  const attributes = known?.attributes ?? update.attributes;
+  const inOrder = Object.entries(attributes).sort(([a], [b]) => typeOf(a) - typeOf(b));
+  return { kind, update: { ...update, attributes: Object.fromEntries(inOrder) }, treatAsWithdraw, errors };
+};
+
+/** Behind all others those that are not known. */
+const typeOf = (name: string): number => codecs[name as Key]?.type ?? Number.POSITIVE_INFINITY;
 
 /** Without its line feed. The same value is always the same text. */
 export const formatLine = (line: Line): string => JSON.stringify(line, asText);

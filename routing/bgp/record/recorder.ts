@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Speaker } from '../negotiate.ts';
 import type { Input, Session, SessionIo, SessionSink } from '../session.ts';
-import { type Call, formatLine, type Line, MAGIC, VERSION } from './format.ts';
+import { asRecorded, type Call, formatLine, type Line, MAGIC, VERSION } from './format.ts';
 
 /** When a recording ends by itself. */
 export interface RecordBounds {
@@ -140,8 +140,10 @@ export const tapped = (
         sink.down(why, retain);
       },
       update: (received) => {
+        // Before, since what is known of attributes may be forgotten with this.
+        const recorded = recorder() && asRecorded(received);
         const wrong = sink.update(received);
-        recorder()?.call(['update', received, wrong ?? null]);
+        if (recorded) recorder()?.call(['update', recorded, wrong ?? null]);
         return wrong;
       },
       refresh: (family, subtype) => {

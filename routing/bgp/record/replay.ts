@@ -7,6 +7,7 @@ import type { Message } from '../codec/message.ts';
 import type { Speaker } from '../negotiate.ts';
 import { type Input, Session, type SessionIo, type SessionSink } from '../session.ts';
 import {
+  asRecorded,
   type Beginning,
   CALLS,
   type Call,
@@ -249,7 +250,7 @@ class Player {
       up: (agreement, ends) => void this.#call('up', agreement, ends),
       down: (why, retain) => void this.#call('down', why, retain ?? null),
       update: (received) =>
-        (this.#call('update', received) as ReturnType<SessionSink['update']> | null) ?? undefined,
+        (this.#call('update', asRecorded(received)) as ReturnType<SessionSink['update']> | null) ?? undefined,
       refresh: (family, subtype) => void this.#call('refresh', family, subtype),
       take: (maxBytes) => this.#call('take', maxBytes) as Message[],
       pending: () => this.#call('pending') as boolean,

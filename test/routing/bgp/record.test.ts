@@ -215,7 +215,7 @@ it('what is cut off is as far as it goes', async () => {
 it.each([
   [[], 'it does not begin'],
   [['{"some":"json"}'], 'line 1 is no line of a recording'],
-  [['["weft-bgp-session",2,{}]'], 'it is of version 2'],
+  [['["weft-bgp-session",1,{}]'], 'it is of version 1'],
 ])('%j is no recording', async (lines, why) => {
   await expect(replay(lines)).rejects.toThrow(why);
 });

@@ -1,12 +1,16 @@
 /** What the RIBs are kept in: columns against maps, the index of prefixes and the interned attributes against plain ones. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AttributeSets, sameAttributes } from '../../../routing/rib/attribute-sets.ts';
+import { encodeAttributes } from '../../../routing/bgp/codec/update.ts';
+import { AttributeSets } from '../../../routing/rib/attribute-sets.ts';
+import { ByteStore } from '../../../routing/rib/byte-store.ts';
 import { Column, RowSet, Rows } from '../../../routing/rib/column.ts';
 import { PrefixIndex } from '../../../routing/rib/prefix-index.ts';
 import type { RouteAttributes } from '../../../routing/rib/route.ts';
+import { ipv4, ipv6 } from '../../../wire/address.ts';
 import { formatPrefix, maskAddress, type Prefix } from '../../../wire/prefix.ts';
 import { address4, address6, attributes } from '../../support/bgp-arbitraries.ts';
+import { random } from '../../support/random.ts';
 import { CODING } from '../../support/rib.ts';
 
 const row = fc.integer({ min: 0, max: 20_000 });
@@ -78,9 +82,51 @@ describe('the index of prefixes', () => {
   }
 });
 
+test('bytes by row are what was set last, of any length, and their memory is given to others', () => {
+  const next = random(3);
+  const store = new ByteStore();
+  const known = new Map<number, Uint8Array>();
+  const check = (row: number, bytes: Uint8Array): void => {
+    const at = store.startOf(row);
+    expect(store.lengthOf(row)).toBe(bytes.length);
+    expect(Buffer.compare(store.bytesOf(row).subarray(at, at + bytes.length), bytes)).toBe(0);
+    expect(store.is(row, bytes, 0, bytes.length)).toBe(true);
+    if (bytes.length > 0) expect(store.is(row, bytes, 1, bytes.length)).toBe(false);
+  };
+  // Waves: many come, most go, others come where they were.
+  for (let step = 0; step < 60_000; step++) {
+    const row = 1 + next(4000);
+    const there = known.get(row);
+    const goes = Math.floor(step / 10_000) % 2 === 1 ? 9 : 2;
+    if (there !== undefined) {
+      check(row, there);
+      if (next(10) >= goes) continue;
+      store.delete(row);
+      known.delete(row);
+    } else if (next(10) >= goes) {
+      const length = next(20) === 0 ? next(3000) : next(120);
+      const bytes = Uint8Array.from({ length }, () => next(256));
+      store.set(row, bytes, 0, length);
+      known.set(row, bytes);
+    }
+  }
+  for (const [row, bytes] of known) check(row, bytes);
+  const slabs = new Set([...known.keys()].map((row) => store.bytesOf(row)));
+  for (const row of known.keys()) store.delete(row);
+  // One of a size stays, for what comes next; the others went.
+  store.set(1, new Uint8Array(40), 0, 40);
+  store.set(2, new Uint8Array(40), 0, 40);
+  expect(slabs.size).toBeGreaterThan(10);
+  expect(store.bytesOf(1)).toBe(store.bytesOf(2));
+});
+
 describe('interned attributes', () => {
   const made = fc
-    .tuple(attributes({ ...CODING, internal: true }), address4, fc.option(address6, { nil: undefined }))
+    .tuple(
+      attributes({ ...CODING, internal: true }),
+      fc.oneof(address4, address6),
+      fc.option(address6, { nil: undefined }),
+    )
     .map(
       ([rest, nextHop, linkLocal]): RouteAttributes =>
         linkLocal === undefined ? { ...rest, nextHop } : { ...rest, nextHop, linkLocal },
@@ -109,43 +155,82 @@ describe('interned attributes', () => {
     );
   });
 
-  test('what was found for an object is its own: not of copies, nor elsewhere, nor when it was forgotten', () => {
+  test('what a set takes is on its account until it is forgotten, and its number is then another one’s', () => {
     fc.assert(
       fc.property(made, (one) => {
-        const [here, there] = [new AttributeSets(() => {}), new AttributeSets(() => {})];
+        const sets = new AttributeSets(() => {});
         const account = { bytes: 0 };
-        const set = here.intern(one, account);
-        here.retain(set);
-        expect(here.intern(one, account)).toBe(set);
-        expect(one).toEqual(structuredClone(one));
-        const other = here.intern({ ...one, med: (one.med ?? 0) + 1 }, account);
-        expect(other).not.toBe(set);
-        here.forgetUnused(other);
-        // Ids begin anew there: it is not the same one only because it has the same.
-        expect(there.intern(one, { bytes: 0 })).not.toBe(set);
-
-        here.release(set.id);
+        const set = sets.intern(one, account);
+        sets.retain(set);
+        expect(sets.intern(structuredClone(one), account)).toBe(set);
+        const { bytes } = account;
+        const other = sets.intern({ ...one, med: (one.med ?? 0) + 1 }, account);
+        expect(account.bytes).toBeGreaterThan(bytes);
+        sets.forgetUnused(other);
+        expect([other.id, account.bytes]).toEqual([0, bytes]);
+        sets.release(set.id);
         expect([set.id, account.bytes]).toEqual([0, 0]);
-        const again = here.intern(one, account);
+        const again = sets.intern(one, account);
         expect(again).not.toBe(set);
-        expect(again.attributes).toBe(one);
-        expect(account.bytes).toBeGreaterThan(0);
+        expect([again.attributes, account.bytes]).toEqual([one, bytes]);
       }),
     );
+  });
+
+  test('attributes are read from their bytes as they were given, whatever was asked for meanwhile', () => {
+    fc.assert(
+      fc.property(fc.array(made, { minLength: 1, maxLength: 8 }), (all) => {
+        const sets = new AttributeSets(() => {});
+        const known = all.map((one) => sets.intern(structuredClone(one)));
+        // As many more as stay decoded: what is asked for below has to be read.
+        for (let med = 0; med < 5000; med++) sets.intern({ nextHop: ipv4(1), med });
+        for (const [i, one] of all.entries()) {
+          expect(known[i].attributes).toEqual(one);
+          expect(known[i].hasTunnels).toBe(one.tunnels !== undefined);
+          const isWhole = one.nextHop.family === 4 && one.linkLocal === undefined;
+          expect(known[i].isWhole).toBe(isWhole);
+          const { linkLocal: _, nextHop, ...rest } = one;
+          const sent = nextHop.family === 4 ? { ...rest, nextHop } : rest;
+          expect(known[i].encoded()).toEqual(encodeAttributes(sent, { ...CODING, asBytes: 4 }));
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('lists that a policy has emptied, and more than a message holds, are kept as they are', () => {
+    const sets = new AttributeSets(() => {});
+    const [nextHop, linkLocal] = [ipv6(0x20010db8, 0, 0, 1), ipv6(0xfe800000, 0, 0, 1)];
+    const empty: RouteAttributes = {
+      ...{ origin: 0, asPath: [], communities: [], extendedCommunities: [], largeCommunities: [] },
+      ...{ nextHop, linkLocal, atomicAggregate: true },
+    };
+    const asns = Array.from({ length: 17_000 }, (_, i) => i + 1);
+    const long: RouteAttributes = { origin: 0, asPath: [{ type: 2, asns }], nextHop };
+    const account = { bytes: 0 };
+    const known = [empty, long].map((one) => sets.intern(one, account));
+    for (let med = 0; med < 5000; med++) sets.intern({ nextHop, med });
+    expect(known.map(({ attributes }) => attributes)).toEqual([empty, long]);
+    expect(known[1].encoded().length).toBeGreaterThan(0xffff);
+    for (const set of known) sets.forgetUnused(set);
+    expect(account.bytes).toBe(0);
   });
 
   test('each attribute makes a difference', () => {
     fc.assert(
       fc.property(made, (one) => {
+        const sets = new AttributeSets(() => {});
+        const set = sets.intern(one);
         for (const key of Object.keys(one) as (keyof RouteAttributes)[]) {
           if (key === 'nextHop') continue;
           const { [key]: _, ...rest } = one;
-          expect(sameAttributes(one, rest as RouteAttributes)).toBe(false);
-          expect(sameAttributes(rest as RouteAttributes, one)).toBe(false);
+          expect(sets.intern(rest as RouteAttributes)).not.toBe(set);
         }
-        expect(
-          sameAttributes(one, { ...one, nextHop: { family: 4, words: [(one.nextHop.words[0] + 1) >>> 0] } }),
-        ).toBe(false);
+        const elsewhere: RouteAttributes = {
+          ...one,
+          nextHop: { family: 4, words: [(one.nextHop.words[0] + 1) >>> 0] },
+        };
+        expect(sets.intern(elsewhere)).not.toBe(set);
       }),
     );
   });
