@@ -1,5 +1,5 @@
 // A number for each of many prefixes of one family, in typed arrays: hash tables with open addressing. A million prefixes of
-// IPv4 take some 20 megabytes and nothing of the garbage collector's time; a Map of objects takes ten times as much of both.
+// IPv4 take some ten megabytes and nothing of the garbage collector's time; a Map of objects takes twenty times as much.
 // The table is in parts, which grow one by one: no change takes longer than some tenths of a millisecond.
 
 import type { Address } from './address.ts';
@@ -7,9 +7,19 @@ import { maskAddress, type Prefix } from './prefix.ts';
 import { hashPrefix, hashPrefix4 } from './prefix-hash.ts';
 
 const FIRST_SLOTS = 16;
+/** As much larger than before when it is full, as many at a time: rooms that stay empty are what a table costs. */
+const GROWTH = 1.5;
+/** Four fifths full at most: runs stay short. */
+const MOST_FULL = 0.8;
+/** Where it becomes smaller: one eighth. */
+const LEAST_FULL = 0.125;
 /** The high bits of a hash choose the part, the low ones the slot. */
 const PART_BITS = 6;
 const PARTS = 1 << PART_BITS;
+const SLOT_BITS = 32 - PART_BITS;
+const SLOT_MASK = 2 ** SLOT_BITS - 1;
+/** What two bytes hold: mostly there are few different numbers. */
+const NARROW = 0xffff;
 
 export class PrefixNumbers {
   readonly #family: 4 | 6;
@@ -94,20 +104,20 @@ const hashOf = (words: readonly number[], length: number): number =>
 class Part {
   readonly #family: 4 | 6;
   readonly #words: 1 | 4;
+  #slots: number;
   #keys: Uint32Array;
   #lengths: Uint8Array;
-  #values: Uint32Array;
-  /** Slots, a power of two, less one. */
-  #last: number;
+  /** Of four bytes once there was a value that two do not hold. */
+  #values: Uint16Array | Uint32Array;
   #size = 0;
 
-  constructor(family: 4 | 6) {
+  constructor(family: 4 | 6, slots = FIRST_SLOTS, wide = false) {
     this.#family = family;
     this.#words = family === 4 ? 1 : 4;
-    this.#last = FIRST_SLOTS - 1;
-    this.#keys = new Uint32Array(FIRST_SLOTS * this.#words);
-    this.#lengths = new Uint8Array(FIRST_SLOTS);
-    this.#values = new Uint32Array(FIRST_SLOTS);
+    this.#slots = slots;
+    this.#keys = new Uint32Array(slots * this.#words);
+    this.#lengths = new Uint8Array(slots);
+    this.#values = wide ? new Uint32Array(slots) : new Uint16Array(slots);
   }
 
   get(hash: number, words: readonly number[], length: number): number {
@@ -115,12 +125,12 @@ class Part {
   }
 
   set(hash: number, words: readonly number[], length: number, value: number): number {
+    if (value > NARROW && this.#values instanceof Uint16Array) this.#values = new Uint32Array(this.#values);
     let slot = this.#slotOf(hash, words, length);
     const before = this.#values[slot];
     if (before === 0) {
-      // Two thirds full at most: runs stay short.
-      if (3 * (this.#size + 1) > 2 * (this.#last + 1)) {
-        this.#resize(2 * (this.#last + 1));
+      if (this.#size + 1 > MOST_FULL * this.#slots) {
+        this.#resize(Math.ceil(GROWTH * this.#slots));
         slot = this.#slotOf(hash, words, length);
       }
       for (let w = 0; w < this.#words; w++) this.#keys[slot * this.#words + w] = words[w];
@@ -137,12 +147,13 @@ class Part {
     if (before === 0) return 0;
     this.#free(slot);
     this.#size--;
-    if (this.#last >= FIRST_SLOTS && 8 * this.#size < this.#last) this.#resize((this.#last + 1) / 2);
+    const isEmpty = this.#slots > FIRST_SLOTS && this.#size < LEAST_FULL * this.#slots;
+    if (isEmpty) this.#resize(Math.max(FIRST_SLOTS, Math.ceil(this.#slots / 2)));
     return before;
   }
 
   *entries(): Generator<{ readonly prefix: Prefix; readonly value: number }> {
-    for (let slot = 0; slot <= this.#last; slot++) {
+    for (let slot = 0; slot < this.#slots; slot++) {
       if (this.#lengths[slot] === 0) continue;
       const address = { family: this.#family, words: this.#wordsOf(slot) };
       yield { prefix: { address, length: this.#lengths[slot] - 1 }, value: this.#values[slot] };
@@ -151,12 +162,26 @@ class Part {
 
   /** Where it stands, or where it would. */
   #slotOf(hash: number, words: readonly number[], length: number): number {
-    const [last, lengths] = [this.#last, this.#lengths];
-    let slot = hash & last;
+    const lengths = this.#lengths;
+    let slot = this.#wantedBy(hash);
     while (lengths[slot] !== 0 && (lengths[slot] !== length + 1 || !this.#is(slot, words))) {
-      slot = (slot + 1) & last;
+      slot = this.#behind(slot);
     }
     return slot;
+  }
+
+  /** Any number of slots is fine: a hash is a fraction of them. */
+  #wantedBy(hash: number): number {
+    return Math.floor(((hash & SLOT_MASK) * this.#slots) / 2 ** SLOT_BITS);
+  }
+
+  #behind(slot: number): number {
+    return slot + 1 === this.#slots ? 0 : slot + 1;
+  }
+
+  /** Steps from one slot to another. */
+  #steps(from: number, to: number): number {
+    return to >= from ? to - from : to - from + this.#slots;
   }
 
   #is(slot: number, words: readonly number[]): boolean {
@@ -180,10 +205,9 @@ class Part {
 
   /** What stands behind moves up where that brings it no further forward than its hash wants it. */
   #free(slot: number): void {
-    const last = this.#last;
     let hole = slot;
-    for (let at = (hole + 1) & last; this.#lengths[at] !== 0; at = (at + 1) & last) {
-      if (((at - this.#hashOf(at)) & last) < ((at - hole) & last)) continue;
+    for (let at = this.#behind(hole); this.#lengths[at] !== 0; at = this.#behind(at)) {
+      if (this.#steps(this.#wantedBy(this.#hashOf(at)), at) < this.#steps(hole, at)) continue;
       this.#copy(this, at, hole);
       hole = at;
     }
@@ -192,21 +216,17 @@ class Part {
   }
 
   #resize(slots: number): void {
-    const larger = new Part(this.#family);
-    larger.#last = slots - 1;
-    larger.#keys = new Uint32Array(slots * this.#words);
-    larger.#lengths = new Uint8Array(slots);
-    larger.#values = new Uint32Array(slots);
-    for (let from = 0; from <= this.#last; from++) {
+    const other = new Part(this.#family, slots, this.#values instanceof Uint32Array);
+    for (let from = 0; from < this.#slots; from++) {
       if (this.#lengths[from] === 0) continue;
-      let slot = this.#hashOf(from) & larger.#last;
-      while (larger.#lengths[slot] !== 0) slot = (slot + 1) & larger.#last;
-      larger.#copy(this, from, slot);
+      let slot = other.#wantedBy(this.#hashOf(from));
+      while (other.#lengths[slot] !== 0) slot = other.#behind(slot);
+      other.#copy(this, from, slot);
     }
-    this.#last = larger.#last;
-    this.#keys = larger.#keys;
-    this.#lengths = larger.#lengths;
-    this.#values = larger.#values;
+    this.#slots = slots;
+    this.#keys = other.#keys;
+    this.#lengths = other.#lengths;
+    this.#values = other.#values;
   }
 
   #copy(part: Part, from: number, to: number): void {

@@ -54,7 +54,7 @@ export class AttributeSet {
 
 const FIRST_SLOTS = 1024;
 /** Attributes that stay decoded, of sets with so many bytes, and of larger ones: a power of two. */
-const DECODED = 4096;
+const DECODED = 1024;
 const SHORT_BYTES = 512;
 const DECODED_LONG = 32;
 /** More than any message holds, and than an attribute can say that it has. */
