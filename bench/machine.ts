@@ -41,7 +41,9 @@ export function describeBuild(): Build {
     const cwd = fileURLToPath(new URL('.', import.meta.url));
     const git = (...args: string[]) =>
       execFileSync('git', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-    const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
+    // Of what is measured: what the suite itself has written before does not count.
+    const others = [':(top)', ':(top,exclude)docs/benchmarks', ':(top,exclude)README.md'];
+    const changed = git('status', '--porcelain', '--untracked-files=no', '--', ...others) !== '';
     return { version, commit: `${git('rev-parse', '--short', 'HEAD')}${changed ? '-dirty' : ''}` };
   } catch {
     return { version };

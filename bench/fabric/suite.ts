@@ -111,7 +111,7 @@ async function take(arena: Arena, turn: Turn, plan: Plan, journal: Journal): Pro
   // What failed is tried again as well, even where disturbances are taken as they are.
   for (let attempt = 0; attempt < Math.max(plan.attempts, failure ? 2 : 1); attempt++) {
     try {
-      const seconds = Math.min(plan.seconds, row.seconds ?? plan.seconds);
+      const seconds = Math.max(Math.min(plan.seconds, row.seconds ?? plan.seconds), row.leastSeconds ?? 0);
       const halfLoad = () => halfLoadOf(arena, journal, plan);
       const pods = await arena.get(contestant);
       const before = readMachine();

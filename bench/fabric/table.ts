@@ -45,6 +45,8 @@ export interface Row {
   readonly targets?: readonly Target[];
   /** Seconds of each measurement at level full, when not as for all. */
   readonly seconds?: number;
+  /** Seconds of each measurement at any level, where less says nothing. */
+  readonly leastSeconds?: number;
   /** Rounds at every level, when not as for all: of what is not compared. */
   readonly rounds?: number;
 }
@@ -146,7 +148,9 @@ const entries: readonly Entry[] = [
 
   // Round trips and connections.
   { id: 'rtt', title: 'Round trip, idle', level: 'quick', work: roundTrip, contestants: ALL, quick: FEW, metric: 'p50', seconds: 1, targets: [target('p50', { atMost: 1.3 })] },
-  { id: 'rtt-load', title: 'Round trip under half load', level: 'standard', work: roundTripUnderLoad, contestants: LIMIT, metric: 'p99', targets: [target('p99', { atMost: 1.5 })] },
+  { id: 'rtt-load', title: 'Round trip under half load', level: 'standard', work: roundTripUnderLoad, contestants: LIMIT, metric: 'p99',
+    // Who shares a processor with whom stays as it is for a second or two, and p99 of the kernel is 100 or 550 µs with it.
+    leastSeconds: 6, targets: [target('p99', { atMost: 1.5 })] },
   { id: 'rtt-ipv6', title: 'Round trip, idle', level: 'full', work: roundTrip, setting: sixth, contestants: LIMIT, metric: 'p50', seconds: 1 },
   { id: 'connections', title: 'Connections, one after the other', level: 'standard', work: transactions, contestants: FEW, metric: 'connections' },
 
