@@ -10,7 +10,9 @@
 import { hashBytes, Writer } from '../bgp/codec/bytes.ts';
 import { ByteStore } from './byte-store.ts';
 import { Column, Rows } from './column.ts';
+import { type Merits, meritsOf } from './decision.ts';
 import type { Hop } from './hops.ts';
+import { MeritColumns } from './merits.ts';
 import { readPacked, writePacked } from './packed.ts';
 import type { RouteAttributes } from './route.ts';
 
@@ -34,6 +36,11 @@ export class AttributeSet {
   /** Not for long: they are read anew when others have been asked for meanwhile. */
   get attributes(): RouteAttributes {
     return this.#owner.attributesOf(this.id);
+  }
+
+  /** What the decision asks of them. */
+  get merits(): Merits {
+    return this.#owner.meritsOf(this.id);
   }
 
   /** They say how the next hop wants to be reached (RFC 9012). */
@@ -101,6 +108,8 @@ export class AttributeSets {
   /** Index: id. */
   readonly #accounts: (Account | undefined)[] = [];
   readonly #tunnelled = new Column();
+  /** Of sets that were compared. */
+  readonly #merits = new MeritColumns();
   /** By hash a set's id, 0: none; the others behind it in `next`. As many slots as sets, or more: a power of two. */
   #slots = new Uint32Array(FIRST_SLOTS);
   readonly #next = new Column();
@@ -169,6 +178,16 @@ export class AttributeSets {
   }
 
   /** @param id of a set that is there */
+  meritsOf(id: number): Merits {
+    let merits = this.#merits.get(id);
+    if (merits === undefined) {
+      merits = meritsOf(this.attributesOf(id));
+      this.#merits.set(id, merits);
+    }
+    return merits;
+  }
+
+  /** @param id of a set that is there */
   hasTunnels(id: number): boolean {
     return this.#tunnelled.get(id) !== 0;
   }
@@ -219,6 +238,7 @@ export class AttributeSets {
     if (length >= TOO_LONG) this.#kept.delete(id);
     else this.#decoded(length).forget(id);
     this.#unlink(id);
+    this.#merits.forget(id);
     this.#packed.delete(id);
     this.#size--;
     this.#byId[id] = undefined;

@@ -11,9 +11,38 @@ import { firstAs, pathLength } from '../bgp/codec/as-path.ts';
 import { type Attributes, DEFAULT_LOCAL_PREF } from '../bgp/codec/attributes.ts';
 import { WellKnown } from '../bgp/codec/community.ts';
 
+/** What the process looks at of a route's attributes. */
+export interface Merits {
+  readonly isLongLivedStale: boolean;
+  readonly localPref: number;
+  readonly pathLength: number;
+  readonly origin: number;
+  readonly med: number;
+  /** The AS that MEDs come from; 0: a route of the own AS. */
+  readonly neighbourAs: number;
+  /** ORIGINATOR_ID as a number; undefined: its peer's router ID counts. */
+  readonly originator: number | undefined;
+  /** Of CLUSTER_LIST. */
+  readonly clusterLength: number;
+}
+
+export const meritsOf = (attributes: Attributes): Merits => {
+  const { asPath = [], communities, originatorId, clusterList } = attributes;
+  return {
+    isLongLivedStale: communities?.includes(WellKnown.llgrStale) === true,
+    localPref: attributes.localPref ?? DEFAULT_LOCAL_PREF,
+    pathLength: pathLength(asPath),
+    origin: attributes.origin ?? 0,
+    med: attributes.med ?? 0,
+    neighbourAs: firstAs(asPath) ?? 0,
+    originator: originatorId?.words[0],
+    clusterLength: clusterList?.length ?? 0,
+  };
+};
+
 /** What the process looks at; the RIBs' routes have these and more. */
 export interface Candidate {
-  readonly attributes: Attributes;
+  readonly merits: Merits;
   /** 'local': made on this node. */
   readonly source: 'local' | 'external' | 'internal';
   /** From the peer's OPEN; the own one for local routes. */
@@ -40,25 +69,25 @@ interface Step {
 const steps = [
   {
     name: 'not long-lived stale',
-    rank: ({ attributes }) => (attributes.communities?.includes(WellKnown.llgrStale) ? 1 : 0),
+    rank: ({ merits }) => (merits.isLongLivedStale ? 1 : 0),
   },
-  { name: 'higher LOCAL_PREF', rank: ({ attributes }) => -(attributes.localPref ?? DEFAULT_LOCAL_PREF) },
+  { name: 'higher LOCAL_PREF', rank: ({ merits }) => -merits.localPref },
   { name: 'made on this node', rank: ({ source }) => (source === 'local' ? 0 : 1) },
-  { name: 'shorter AS_PATH', rank: ({ attributes }) => pathLength(attributes.asPath ?? []) },
-  { name: 'lower ORIGIN', rank: ({ attributes }) => attributes.origin ?? 0 },
+  { name: 'shorter AS_PATH', rank: ({ merits }) => merits.pathLength },
+  { name: 'lower ORIGIN', rank: ({ merits }) => merits.origin },
   {
     name: 'lower MED',
-    rank: ({ attributes }) => attributes.med ?? 0,
+    rank: ({ merits }) => merits.med,
     onlyBetween: (a, b, { alwaysCompareMed }) =>
-      alwaysCompareMed === true || neighbourAs(a) === neighbourAs(b),
+      alwaysCompareMed === true || a.merits.neighbourAs === b.merits.neighbourAs,
   },
   { name: 'external before internal', rank: ({ source }) => (source === 'internal' ? 1 : 0) },
   { name: 'nearer next hop', rank: ({ nextHopCost }) => nextHopCost ?? Number.POSITIVE_INFINITY },
   {
     name: 'lower router ID',
-    rank: ({ attributes, routerId }) => (attributes.originatorId ?? routerId).words[0],
+    rank: ({ merits, routerId }) => merits.originator ?? routerId.words[0],
   },
-  { name: 'shorter CLUSTER_LIST', rank: ({ attributes }) => attributes.clusterList?.length ?? 0 },
+  { name: 'shorter CLUSTER_LIST', rank: ({ merits }) => merits.clusterLength },
   // IPv4 before IPv6, which no RFC orders; then the address's words, most significant first.
   { name: 'lower peer address', rank: ({ peerAddress }) => peerAddress.family },
   { name: 'lower peer address', rank: ({ peerAddress }) => peerAddress.words[0] },
@@ -73,9 +102,6 @@ export type Reason = (typeof steps)[number]['name'] | 'equal';
 
 /** How many steps come before routes count as equally good: the rest only breaks ties (RFC 4271 section 9.1.2.2 f). */
 const EQUAL_COST_STEPS = steps.findIndex(({ name }) => name === 'lower router ID');
-
-/** The AS that MEDs come from; undefined for a route of the own AS. */
-const neighbourAs = ({ attributes }: Candidate): number | undefined => firstAs(attributes.asPath ?? []);
 
 export interface Comparison {
   /** Negative: `a` is better; 0 only when nothing at all tells them apart. */
@@ -130,19 +156,31 @@ export const decide = <Route extends Candidate>(
     for (const loser of losers) lost.set(loser, compareRoutes(best as Route, loser, options).why);
     return best;
   };
-  const groups = new Map<number | undefined, Route[]>();
+  const groups = new Map<number, Route[]>();
   for (const route of routes) {
     if (route.nextHopCost === undefined) {
       lost.set(route, 'next hop unreachable');
       continue;
     }
-    const key = options.alwaysCompareMed ? undefined : neighbourAs(route);
+    const key = options.alwaysCompareMed ? 0 : route.merits.neighbourAs;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [route]);
     else group.push(route);
   }
   const winners = [...groups.values()].flatMap((group) => champion(group) ?? []);
   return { best: champion(winners), lost };
+};
+
+/** The same for who does not ask why the others lost: mostly there are two. */
+export const bestOf = <Route extends Candidate>(
+  routes: readonly Route[],
+  options: DecisionOptions = {},
+): Route | undefined => {
+  const [a, b] = routes;
+  if (routes.length !== 2 || a.nextHopCost === undefined || b.nextHopCost === undefined) {
+    return decide(routes, options).best;
+  }
+  return compareRoutes(b, a, options).order < 0 ? b : a;
 };
 
 /**

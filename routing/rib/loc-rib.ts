@@ -3,7 +3,14 @@ import type { Address } from '../../wire/address.ts';
 import type { Family } from '../bgp/codec/family.ts';
 import { type AdjRibOut, NO_PEER } from './adj-rib-out.ts';
 import type { AttributeSet } from './attribute-sets.ts';
-import { compareRoutes, type DecisionOptions, decide, equalRoutes } from './decision.ts';
+import {
+  bestOf,
+  type Candidate,
+  compareRoutes,
+  type DecisionOptions,
+  equalRoutes,
+  type Merits,
+} from './decision.ts';
 import type { ForwardingRoute, LocRibFeed } from './loc-rib-feed.ts';
 import type { PeerState } from './peer-state.ts';
 import type { LocalRoute, RibRoute, RouteAttributes, Staleness } from './route.ts';
@@ -17,10 +24,10 @@ export interface LocRibOptions {
   readonly peerOf: (number: number) => PeerState | undefined;
 }
 
-/** A route as the decision sees it: made when it is asked for, from the columns. */
-export class Contender implements RibRoute {
+/** A route as the decision sees it: made when it is asked for, from the columns, and not to be kept. */
+export class Contender implements RibRoute, Candidate {
   readonly route: number;
-  readonly attributes: RouteAttributes;
+  readonly merits: Merits;
   readonly source: 'local' | 'external' | 'internal';
   readonly routerId: Address;
   readonly peerAddress: Address;
@@ -28,13 +35,15 @@ export class Contender implements RibRoute {
   readonly nextHopCost: number | undefined;
   readonly peer: string | undefined;
   readonly staleness: Staleness;
+  readonly #set: AttributeSet;
 
   /** @param from absent: made on this node */
   constructor(table: Table, route: number, from: PeerState | undefined, routerId: Address) {
     const set = table.after(route);
     if (set === undefined) throw new RangeError(`route ${route} was rejected`);
     this.route = route;
-    this.attributes = set.attributes;
+    this.#set = set;
+    this.merits = set.merits;
     this.source = from === undefined ? 'local' : from.peer.source;
     this.routerId = from === undefined ? routerId : from.peer.routerId;
     this.peerAddress = from === undefined ? routerId : from.peer.address;
@@ -42,6 +51,16 @@ export class Contender implements RibRoute {
     this.nextHopCost = from === undefined ? 0 : set.hop?.cost;
     this.peer = from?.peer.name;
     this.staleness = stalenessOf(table, route);
+  }
+
+  get attributes(): RouteAttributes {
+    return this.#set.attributes;
+  }
+
+  /** To be kept. */
+  copy(): RibRoute {
+    const { attributes, source, routerId, peerAddress, pathId, nextHopCost, peer, staleness } = this;
+    return { attributes, source, routerId, peerAddress, pathId, nextHopCost, peer, staleness };
   }
 }
 
@@ -98,7 +117,7 @@ export class LocRib {
     if (contenders.length === 0) return contenders;
     if (contenders.length === 1) return contenders[0].nextHopCost === undefined ? [] : contenders;
     const { decision, maxPaths } = this.#options;
-    const { best } = decide(contenders, decision);
+    const best = bestOf(contenders, decision);
     if (best === undefined) return [];
     return maxPaths > 1 ? equalRoutes(best, contenders, decision).slice(0, maxPaths) : [best];
   }
@@ -145,7 +164,8 @@ export class LocRib {
     for (const table of tables) {
       for (const [row] of table.best) {
         const routes = this.chosen(table, row);
-        if (routes.length > 0) yield { prefix: table.prefixes.prefixOf(row), routes };
+        if (routes.length === 0) continue;
+        yield { prefix: table.prefixes.prefixOf(row), routes: routes.map((one) => one.copy()) };
       }
     }
   }

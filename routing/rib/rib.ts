@@ -385,7 +385,8 @@ export class Rib {
   chosen(prefix: Prefix): readonly RibRoute[] {
     const table = this.#tables[prefix.address.family];
     const row = table.prefixes.find(prefix);
-    return row === 0 || table.best.get(row) === 0 ? [] : this.#locRib.chosen(table, row);
+    if (row === 0 || table.best.get(row) === 0) return [];
+    return this.#locRib.chosen(table, row).map((one) => one.copy());
   }
 
   counts(name: string): PeerCounts {

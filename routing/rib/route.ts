@@ -16,7 +16,7 @@ export interface RouteAttributes extends Attributes {
 export type Staleness = 'fresh' | 'stale' | 'longLivedStale';
 
 /** A route that takes part in the decision. */
-export interface RibRoute extends Candidate {
+export interface RibRoute extends Omit<Candidate, 'merits'> {
   /** After policy. */
   readonly attributes: RouteAttributes;
   /** Its name; undefined for routes made on this node. */

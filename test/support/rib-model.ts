@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import type { Family } from '../../routing/bgp/codec/family.ts';
-import { type Candidate, compareRoutes, decide, equalRoutes } from '../../routing/rib/decision.ts';
+import { type Candidate, compareRoutes, decide, equalRoutes, meritsOf } from '../../routing/rib/decision.ts';
 import { exportRoute } from '../../routing/rib/export.ts';
 import { asLongLivedStale, importRoute } from '../../routing/rib/import.ts';
 import type { RibPeer } from '../../routing/rib/peer.ts';
@@ -310,6 +310,7 @@ export class World {
       const { routerId } = SELF;
       all.push({
         attributes: own,
+        merits: meritsOf(own),
         source: 'local',
         routerId,
         peerAddress: routerId,
@@ -327,6 +328,7 @@ export class World {
         const { pathId } = known;
         all.push({
           attributes: result,
+          merits: meritsOf(result),
           source,
           routerId,
           peerAddress: address,
@@ -419,12 +421,12 @@ const attributesFrom = ({ source, asn }: RibPeer, chosen: Said): RouteAttributes
   ...(chosen.communities !== undefined && { communities: chosen.communities }),
 });
 
-const shown = (route: Candidate | RibRoute): unknown => [
+const shown = (route: RibRoute | ReturnType<World['candidates']>[number]): unknown => [
   route.source,
   formatAddress(route.peerAddress),
   route.pathId,
   route.nextHopCost,
-  text(route.attributes as RouteAttributes),
+  text(route.attributes),
 ];
 
 /** Independent of the order of keys. */

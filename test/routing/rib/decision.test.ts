@@ -1,11 +1,23 @@
 /** Each step of the decision process, that it comes before all later ones, and laws that hold for any routes. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Candidate, compareRoutes, decide, equalRoutes } from '../../../routing/rib/decision.ts';
+import type { Attributes } from '../../../routing/bgp/codec/attributes.ts';
+import {
+  bestOf,
+  type Candidate,
+  compareRoutes,
+  decide,
+  equalRoutes,
+  meritsOf,
+} from '../../../routing/rib/decision.ts';
 import { ipv4, parseAddress } from '../../../wire/address.ts';
 
 const path = (...asns: number[]) => (asns.length === 0 ? [] : [{ type: 2, asns } as const]);
-const base: Candidate = {
+/** As a test says it. */
+type Said = Omit<Candidate, 'merits'> & { readonly attributes: Attributes };
+const candidate = (said: Said) => ({ ...said, merits: meritsOf(said.attributes) });
+
+const first: Said = {
   attributes: { origin: 0, asPath: path(64500, 64501), localPref: 100, med: 10 },
   source: 'external',
   routerId: parseAddress('10.0.0.5'),
@@ -13,14 +25,12 @@ const base: Candidate = {
   pathId: 5,
   nextHopCost: 5,
 };
-const route = ({ attributes, ...rest }: Partial<Candidate>): Candidate => ({
-  ...base,
-  ...rest,
-  attributes: { ...base.attributes, ...attributes },
-});
+const route = ({ attributes, ...rest }: Partial<Said>) =>
+  candidate({ ...first, ...rest, attributes: { ...first.attributes, ...attributes } });
+const base = route({});
 
 /** In order; each is better than `base` in this step, and worse in nothing before it. */
-const better: readonly [string, Partial<Candidate>][] = [
+const better: readonly [string, Partial<Said>][] = [
   ['higher LOCAL_PREF', { attributes: { localPref: 101 } }],
   ['made on this node', { source: 'local' }],
   ['shorter AS_PATH', { attributes: { asPath: path(64500) } }],
@@ -42,7 +52,7 @@ describe('one step after the other', () => {
   test('an earlier step outweighs all later ones', () => {
     for (const [i, [why, change]] of better.entries()) {
       const rest = better.slice(i + 1).map(([, other]) => other);
-      const others: Partial<Candidate> = Object.assign({}, ...rest, {
+      const others: Partial<Said> = Object.assign({}, ...rest, {
         attributes: Object.assign({}, ...rest.map(({ attributes }) => attributes)),
       });
       expect(compareRoutes(route(change), route(others))).toEqual({ order: -1, why });
@@ -125,7 +135,7 @@ describe('the best of many', () => {
       }),
       { maxLength: 8 },
     )
-    .map((all): Candidate[] => all.map((one, pathId) => ({ ...one, pathId })));
+    .map((all): Candidate[] => all.map((one, pathId) => candidate({ ...one, pathId })));
 
   test('does not depend on the order, and each that lost is told why', () => {
     const shuffled = candidates.chain((all) =>
@@ -135,6 +145,7 @@ describe('the best of many', () => {
       fc.property(shuffled, ([all, other]) => {
         const { best, lost } = decide(all);
         expect(decide(other).best).toBe(best);
+        expect([bestOf(all), bestOf(other)]).toEqual([best, best]);
         expect(decide(other).lost).toEqual(lost);
         expect(lost.size).toBe(all.length - (best === undefined ? 0 : 1));
         expect([...lost.values()]).not.toContain('equal');
