@@ -183,6 +183,9 @@ export class Rib {
   receive(name: string, { update, treatAsWithdraw, known, cache }: ReceivedUpdate): Verdict {
     const state = this.#peer(name);
     const { withdrawn, unreach, attributes, reach, nlri } = update;
+    const set = known && this.#sets.get(known.id);
+    // What is withdrawn here may be all that has it until now.
+    if (set !== undefined) this.#sets.retain(set);
     this.#withdraw(state, 4, withdrawn);
     if (unreach !== undefined) this.#withdraw(state, unreach.family, unreach.nlri);
     let verdict = FINE;
@@ -191,12 +194,13 @@ export class Rib {
       if (reach !== undefined) this.#withdraw(state, reach.family, reach.nlri);
       return verdict;
     }
-    if (known !== undefined) {
-      verdict = this.#announce(state, 4, nlri, this.#sets.get(known.id));
-    } else if (nlri.length > 0 && attributes.nextHop !== undefined) {
-      const set = this.#sets.intern(attributes as RouteAttributes, state.account);
-      cache?.learn(set);
+    if (set !== undefined) {
       verdict = this.#announce(state, 4, nlri, set);
+      this.#sets.release(set.id);
+    } else if (nlri.length > 0 && attributes.nextHop !== undefined) {
+      const fresh = this.#sets.intern(attributes as RouteAttributes, state.account);
+      cache?.learn(fresh);
+      verdict = this.#announce(state, 4, nlri, fresh);
     }
     if (reach !== undefined && verdict.exceeded === undefined && verdict.exhausted === undefined) {
       const { family, nextHop, linkLocal } = reach;
