@@ -59,7 +59,10 @@ export class Batch {
   announce(set: AttributeSet, nlri: Nlri): boolean {
     const group = this.#groupOf(set);
     const bytes = this.#sizeOf(nlri);
-    if (bytes > group.share.room) return false;
+    if (bytes > group.share.room) {
+      if (group.nlri.length === 0) this.#forget(set);
+      return false;
+    }
     if (group.nlri.length === 0) this.bytes += this.#coding.maxLength - group.share.room;
     group.add(nlri);
     this.bytes += bytes;
@@ -75,6 +78,13 @@ export class Batch {
       all.push(...packShared(group, group.share, this.#coding).updates);
     }
     return all;
+  }
+
+  /** The set may be nobody's, and its number another one's before this is over. */
+  #forget(set: AttributeSet): void {
+    this.#groups.delete(set.id);
+    this.#lastSet = undefined;
+    this.#lastGroup = undefined;
   }
 
   #groupOf(set: AttributeSet): Group {

@@ -496,6 +496,21 @@ test('attributes that fit no message to a peer: it is told that there is no rout
   expect(rib.audit()).toEqual([]);
 });
 
+test('what comes behind attributes that fit no message is told, under whatever number these had', () => {
+  const { rib } = established(2);
+  takeAll(rib, 'p2');
+  const communities = Array.from({ length: 1100 }, (_, i) => i);
+  rib.receive('p1', announcing(['10.1.0.0/16'], attributesOf(1, { communities })));
+  rib.receive('p1', announcing(['10.2.0.0/16'], attributesOf(1, { med: 2 })));
+  rib.receive('p1', announcing(['10.3.0.0/16'], attributesOf(1, { communities: [7] })));
+  const heard = new Listener().hear(takeAll(rib, 'p2'));
+  expect([...heard.routes].map(([prefix, { communities: said }]) => [prefix, said])).toEqual([
+    ['10.2.0.0/16', undefined],
+    ['10.3.0.0/16', [7]],
+  ]);
+  expect(rib.audit()).toEqual([]);
+});
+
 test('while this node restarts routes are gathered only; then everything is decided and told, and the ends of RIB', () => {
   const { rib, best } = newRib();
   rib.deferSelection();
