@@ -25,7 +25,7 @@ import { readVersion } from '../version.ts';
 import { announcements } from './announcements.ts';
 import { openBfdPeers } from './bfd-peers.ts';
 import { bgpSettings } from './settings.ts';
-import { readSnapshot, removeSnapshot, writeSnapshot } from './snapshot.ts';
+import { readSnapshot, removeSnapshot, SnapshotKeeper, writeSnapshot } from './snapshot.ts';
 
 export interface BgpStart {
   readonly settings: BgpSettings;
@@ -70,8 +70,8 @@ export interface BgpNode {
   refresh(): void;
   /** Resolves when routes have followed all that has changed until now. */
   settled(): Promise<void>;
-  /** Tells peers what there is now. Cheap when they know. */
-  announce(): void;
+  /** To be called now and then: tells peers what there is now, and keeps the record of what they told. Mostly cheap. */
+  tick(): void;
   /** Of one that has stopped: nothing that was learned is in use any more. */
   forget(): Promise<void>;
   /** @param restart peers are to keep what they know of this node */
@@ -101,6 +101,8 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
     options.batch(() => learned.update(earlier));
     for (const prefixes of learned.refresh()) options.batch(() => learned.install(prefixes));
   }
+  /** Once peers have told what is so: what is only believed is not to be believed again. */
+  let keeper: SnapshotKeeper | undefined;
   const unconfirmed = new Map<string, Prefix>(
     earlier?.map(({ prefix }) => [formatPrefix(prefix), prefix] as const),
   );
@@ -157,6 +159,13 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
       unconfirmed.clear();
       await forget([gone]);
     }
+    keeper = new SnapshotKeeper({
+      state: config.state,
+      seconds: () => config.bgp?.gracefulRestart.restartTime ?? 0,
+      learned,
+      onFailure: (error) =>
+        log.warn({ err: error }, 'what was learned cannot be written down: it would not survive a crash'),
+    });
     options.onInitialRoutes();
     finish();
   };
@@ -177,6 +186,7 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
       await options.batchInBackground(() => {
         carries = learned.update(changesOf(batch));
       });
+      keeper?.changed();
       if (carries) await reconsider();
     },
     onInitialRoutes: () => void initialDone().catch(options.onFailure),
@@ -257,12 +267,16 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
       announce();
     },
     settled: () => following,
-    announce,
+    tick() {
+      announce();
+      if (!isStopped) keeper?.tick();
+    },
     forget: () => forget(learned.portions()),
     async stop(restart) {
       isStopped = true;
       ways.close();
       if (restart) writeSnapshot(config.state, learned);
+      else removeSnapshot(config.state);
       await bgp.stop({ restart });
       await bfd.stop();
     },

@@ -92,7 +92,7 @@ export function createBgpService(options: BgpNodeOptions): BgpService {
     },
     underlayChanged: () => running?.refresh(),
     settled: async () => running?.settled(),
-    tick: () => running?.announce(),
+    tick: () => running?.tick(),
     async stop(restart) {
       await running?.stop(restart);
       running = undefined;

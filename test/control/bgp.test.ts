@@ -1,6 +1,6 @@
 // BGP in a node, with a speaker that is not one: what is announced, what becomes of what is learned, what stays.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -59,6 +59,7 @@ function namespace(): TestNamespace {
 }
 
 const VXLAN = { encap: 'vxlan', vni: 4096, udpPort: 4789 } as const;
+const RECORD = 'learned-routes.json';
 const PEER = '{ name: rr, address: 192.168.77.9, asn: 64512 }';
 
 function config(bgp = `{ asn: 64512, peers: [${PEER}] }`, changed: Partial<NodeConfig> = {}): NodeConfig {
@@ -291,15 +292,23 @@ it('over a restart keeps what it has learned until peers have told it again', as
   expect(next.engine.routes.get('10.244.2.0/24')).toEqual(paths);
   await next.bgp.learn(['10.244.2.0/24', { via: '192.168.77.2' }]);
   expect(next.engine.routes.has('10.244.3.0/24')).toBe(true);
+  // What nobody has told again yet is not written down again.
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  expect(readdirSync(state)).not.toContain(RECORD);
   next.bgp.events.onInitialRoutes();
   expect([next.engine.routes.has('10.244.2.0/24'), next.engine.routes.has('10.244.3.0/24')]).toEqual([
     true,
     false,
   ]);
   expect(routeTo('10.244.3.0/24')).toBeUndefined();
+  // For who is killed.
+  await until(() => readdirSync(state).includes(RECORD), 'the record of what is learned');
+  const record = readFileSync(join(state, RECORD), 'utf8');
+  expect(JSON.parse(record).routes).toHaveLength(1);
   await next.service.detach({ id: 'a', ifname: 'eth0' });
   await next.stop();
   // Without pods it is gone, and says so.
+  expect(readdirSync(state)).not.toContain(RECORD);
   expect(next.bgp.stopped).toEqual({ restart: false });
   expect(weftRoutes()).toEqual([]);
   const last = await start();

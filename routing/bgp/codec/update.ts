@@ -99,9 +99,12 @@ export const decodeUpdate = (
   if (nlri instanceof Malformed) return fail(updateError(UpdateError.invalidNetworkField, nlri.why));
 
   const { offset: first, left } = attributePart;
-  if (left === 0 && nlri.length === 0) return received({ update: { withdrawn, attributes: NONE, nlri } });
+  if (left === 0 && nlri.length === 0) return good({ withdrawn, attributes: NONE, nlri });
   const known = nlri.length > 0 ? cache?.find(bytes, first, first + left) : undefined;
-  if (known !== undefined) return received({ update: { withdrawn, attributes: NONE, nlri }, known });
+  if (known !== undefined) {
+    const update = { withdrawn, attributes: NONE, nlri };
+    return ok({ kind: 'update', update, treatAsWithdraw: false, errors: FINE, known });
+  }
   const list = new AttributeList(bytes, coding);
   list.read(attributePart);
   if (list.fatal !== undefined) return fail(list.fatal);
@@ -125,19 +128,15 @@ export const decodeUpdate = (
   if (reach !== undefined) update.reach = reach;
   // Complete and without routes of their own: the same for the next message.
   const isWhole = nlri.length > 0 && list.errors.length === 0 && reach === undefined && unreach === undefined;
-  if (isWhole && cache !== undefined) return received({ update, cache });
-  return received({ update, treatAsWithdraw, errors: list.errors });
+  const received = { kind: 'update', update, treatAsWithdraw, errors: list.errors } as const;
+  return ok(isWhole && cache !== undefined ? { ...received, cache } : received);
 };
 
 const FINE: readonly AttributeError[] = [];
 
-const received = ({
-  update,
-  treatAsWithdraw = false,
-  errors = FINE,
-  ...rest
-}: Partial<ReceivedUpdate> & Pick<ReceivedUpdate, 'update'>): Result<ReceivedUpdate> =>
-  ok({ kind: 'update', update, treatAsWithdraw, errors, ...rest });
+/** Without an error. */
+const good = (update: Update): Result<ReceivedUpdate> =>
+  ok({ kind: 'update', update, treatAsWithdraw: false, errors: FINE });
 
 /** What the attributes of one message amount to, gathered while they are read. */
 class AttributeList {
