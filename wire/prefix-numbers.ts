@@ -39,13 +39,13 @@ export class PrefixNumbers {
 
   /** @param words of the prefix's address, unsigned @returns 0 where there is none */
   get(words: readonly number[], length: number): number {
-    const hash = hashOf(words, length);
+    const hash = hashPrefix(words, length);
     return this.#parts[hash >>> (32 - PART_BITS)].get(hash, words, length);
   }
 
   /** @param value 1 to 2^32 - 1 @returns the one before, 0 for none */
   set(words: readonly number[], length: number, value: number): number {
-    const hash = hashOf(words, length);
+    const hash = hashPrefix(words, length);
     const at = hash >>> (32 - PART_BITS);
     if (this.#parts[at] === EMPTY[this.#family]) this.#parts[at] = new Part(this.#family);
     const before = this.#parts[at].set(hash, words, length, value);
@@ -58,7 +58,7 @@ export class PrefixNumbers {
 
   /** @returns what it was, 0 for none */
   delete(words: readonly number[], length: number): number {
-    const hash = hashOf(words, length);
+    const hash = hashPrefix(words, length);
     const before = this.#parts[hash >>> (32 - PART_BITS)].delete(hash, words, length);
     if (before !== 0) {
       this.#ofLength[length]--;
@@ -92,9 +92,6 @@ export class PrefixNumbers {
     for (const part of this.#parts) yield part.entries();
   }
 }
-
-const hashOf = (words: readonly number[], length: number): number =>
-  words.length === 1 ? hashPrefix4(words[0], length) : hashPrefix(words, length);
 
 /**
  *   keys     one word a slot for IPv4, four for IPv6

@@ -2,12 +2,14 @@
 // only that key again, so that a reader never takes half of two keys for one. A table that fills up, also with deleted
 // slots, is copied to a larger place and switched over by one store.
 
+import { HASH_KEY } from '../../wire/keyed-hash.ts';
 import type { FibBuilder } from './fib-builder.ts';
 import {
   defaultCell,
   findSlot,
   HEADER_WORDS,
   hashWords,
+  keyCell,
   lengthBit,
   lengthWord,
   maskWord,
@@ -42,6 +44,7 @@ export class Fib6Builder implements FibBuilder {
   /** @param nextEpoch the epoch that will make the change under way public */
   constructor(fib: Int32Array, nextEpoch: () => number) {
     this.#fib = fib;
+    fib.set(HASH_KEY, keyCell);
     this.#nextEpoch = nextEpoch;
   }
 
@@ -151,7 +154,7 @@ export class Fib6Builder implements FibBuilder {
 
   #place(table: number, a: number, b: number, c: number, d: number, nextHop: number): void {
     const mask = tableSlots(table) - 1;
-    let n = hashWords(a, b, c, d) & mask;
+    let n = hashWords(this.#fib, a, b, c, d) & mask;
     while (this.#fib[tableStart(table) + n * SLOT + 4] !== 0) n = (n + 1) & mask;
     const slot = tableStart(table) + n * SLOT;
     this.#fib[slot] = a;

@@ -4,11 +4,13 @@
 //
 //   header    [0] default route   [1..4] bitmap of the lengths present, bit n of word w = length 32 w + n + 1
 //             [5 + length] table: offset in units of 64 words << 5 | log2 of its slots
+//             [134, 135] key of the hash
 //   slot      four key words, masked; next-hop id (0 empty, -1 deleted)
 
 const DEFAULT = 0;
 const LENGTHS = 1;
 const TABLES = 5;
+const KEY = TABLES + 129;
 export const UNIT = 64;
 export const SLOT = 5;
 export const HEADER_WORDS = 192;
@@ -23,10 +25,13 @@ const MASKS = Int32Array.from({ length: 129 * 4 }, (_, at) => {
 
 export const maskWord = (length: number, w: number): number => MASKS[length * 4 + w];
 
-export const hashWords = (a: number, b: number, c: number, d: number): number => {
-  let h =
-    Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca77) ^ Math.imul(c, 0xc2b2ae3d) ^ Math.imul(d, 0x27d4eb2f);
-  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
+/** Keyed, and one word after the other: who announces prefixes cannot choose many that stand in one place of a table. */
+export const hashWords = (fib: Int32Array, a: number, b: number, c: number, d: number): number => {
+  let h = Math.imul(a ^ fib[KEY], 0x9e3779b1);
+  h = Math.imul(b ^ h ^ (h >>> 15), 0x85ebca77);
+  h = Math.imul(c ^ h ^ (h >>> 15), 0xc2b2ae3d);
+  h = Math.imul(d ^ h ^ (h >>> 15), 0x27d4eb2f);
+  h = Math.imul(fib[KEY + 1] ^ h ^ (h >>> 15), 0x2c1b3c6d);
   return h ^ (h >>> 13);
 };
 
@@ -65,7 +70,7 @@ export const findSlot = (
   if (table === 0) return 0;
   const first = tableStart(table);
   const mask = tableSlots(table) - 1;
-  for (let n = hashWords(a, b, c, d) & mask; ; n = (n + 1) & mask) {
+  for (let n = hashWords(fib, a, b, c, d) & mask; ; n = (n + 1) & mask) {
     const slot = first + n * SLOT;
     if (fib[slot + 4] === 0) return 0;
     if (fib[slot + 3] === d && fib[slot + 2] === c && fib[slot + 1] === b && fib[slot] === a) return slot;
@@ -74,6 +79,7 @@ export const findSlot = (
 
 // Layout for the builder.
 export const defaultCell = DEFAULT;
+export const keyCell = KEY;
 export const tableCell = (length: number): number => TABLES + length;
 export const lengthWord = (length: number): number => LENGTHS + ((length - 1) >> 5);
 export const lengthBit = (length: number): number => 1 << ((length - 1) & 31);

@@ -7,7 +7,8 @@
  * What is kept of a set are bytes (packed.ts); its attributes are read from them when they are asked for, and the last ones
  * asked for are still there.
  */
-import { hashBytes, Writer } from '../bgp/codec/bytes.ts';
+import { hashBytes } from '../../wire/keyed-hash.ts';
+import { Writer } from '../bgp/codec/bytes.ts';
 import { ByteStore } from './byte-store.ts';
 import { Column, Rows } from './column.ts';
 import { type Merits, meritsOf } from './decision.ts';

@@ -4,8 +4,8 @@
  * The bytes are in a ring, and what is written over is forgotten: it never holds more than some megabytes of what was
  * received. It grows while it is in demand.
  */
+import { hashBytes } from '../../../wire/keyed-hash.ts';
 import type { Attributes } from './attributes.ts';
-import { hashBytes } from './bytes.ts';
 
 /** What a receiver keeps of attributes. */
 export interface Known {

@@ -193,16 +193,3 @@ export class Writer {
     this.#bytes = larger;
   }
 }
-
-/** 32 bits; not for what somebody could choose so that all is alike. */
-export const hashBytes = (bytes: Uint8Array, from: number, to: number): number => {
-  let hash = to - from;
-  let i = from;
-  for (; i + 4 <= to; i += 4) {
-    const word = bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
-    hash = Math.imul(hash ^ word, 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  for (; i < to; i++) hash = Math.imul(hash ^ bytes[i], 0x9e3779b1);
-  return (hash ^ (hash >>> 13)) >>> 0;
-};
