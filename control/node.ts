@@ -7,7 +7,7 @@
  * What serves pods that stay over a restart stays with them: the host port, the kernel's routes and the NAT table (without
  * which an answer that comes meanwhile would meet the node's own TCP, and be reset). A node without pods leaves nothing.
  */
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Attachments } from '../cni/attachments.ts';
 import type { Log, PodForwards, PortForward } from '../cni/host.ts';
@@ -29,6 +29,7 @@ import { type Address, formatAddress } from '../wire/address.ts';
 import { vtepMac } from '../wire/mac.ts';
 import type { BgpStart } from './bgp/bgp-node.ts';
 import { createBgpService } from './bgp/bgp-service.ts';
+import { bootId } from './boot-id.ts';
 import { Cleanup } from './cleanup.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { codeOf, WeftError } from './errors.ts';
@@ -182,7 +183,7 @@ async function build(initial: NodeConfig, context: NodeContext, cleanup: Cleanup
     routes: fabric,
     forwards: localToo(nat, hostInterface, log),
     log,
-    bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    bootId: bootId(),
     queues: workers,
     offload: offloads.tun,
     mtu: () => podMtu(config, underlay),

@@ -6,6 +6,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LearnedPath, LearnedRoute, LearnedRoutes } from '../../routing/learned.ts';
+import { bootId } from '../boot-id.ts';
 import { codeOf } from '../errors.ts';
 
 const VERSION = 2;
@@ -57,8 +58,6 @@ export function removeSnapshot(state: string): void {
     if (codeOf(error) !== 'ENOENT') throw error;
   }
 }
-
-const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 
 /** Routes that a record is kept of while they change: more take too long to write, and are written at a stop only. */
 const MOST_KEPT = 10_000;

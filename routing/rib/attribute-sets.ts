@@ -10,7 +10,7 @@
 import { hashBytes } from '../../wire/keyed-hash.ts';
 import { Writer } from '../bgp/codec/bytes.ts';
 import { ByteStore } from './byte-store.ts';
-import { Column, Rows } from './column.ts';
+import { Column, RowSet, Rows } from './column.ts';
 import { type Merits, meritsOf } from './decision.ts';
 import type { Hop } from './hops.ts';
 import { MeritColumns } from './merits.ts';
@@ -108,7 +108,7 @@ export class AttributeSets {
   readonly #uses = new Column();
   /** Index: id. */
   readonly #accounts: (Account | undefined)[] = [];
-  readonly #tunnelled = new Column();
+  readonly #tunnelled = new RowSet();
   /** Of sets that were compared. */
   readonly #merits = new MeritColumns();
   /** By hash a set's id, 0: none; the others behind it in `next`. As many slots as sets, or more: a power of two. */
@@ -150,7 +150,7 @@ export class AttributeSets {
     this.#packed.set(id, buffer, 0, length);
     this.#sent.set(id, sent);
     this.#hashes.set(id, hash);
-    this.#tunnelled.set(id, attributes.tunnels === undefined ? 0 : 1);
+    if (attributes.tunnels !== undefined) this.#tunnelled.add(id);
     this.#accounts[id] = account;
     if (account !== undefined) account.bytes += SET_BYTES + length;
     if (length >= TOO_LONG) this.#kept.set(id, attributes);
@@ -190,7 +190,7 @@ export class AttributeSets {
 
   /** @param id of a set that is there */
   hasTunnels(id: number): boolean {
-    return this.#tunnelled.get(id) !== 0;
+    return this.#tunnelled.has(id);
   }
 
   /** @param id of a set that is there */
@@ -240,6 +240,7 @@ export class AttributeSets {
     else this.#decoded(length).forget(id);
     this.#unlink(id);
     this.#merits.forget(id);
+    this.#tunnelled.delete(id);
     this.#packed.delete(id);
     this.#size--;
     this.#byId[id] = undefined;

@@ -99,7 +99,10 @@ export const decodeUpdate = (
   if (nlri instanceof Malformed) return fail(updateError(UpdateError.invalidNetworkField, nlri.why));
 
   const { offset: first, left } = attributePart;
-  if (left === 0 && nlri.length === 0) return good({ withdrawn, attributes: NONE, nlri });
+  if (left === 0 && nlri.length === 0) {
+    const update = { withdrawn, attributes: NONE, nlri };
+    return ok({ kind: 'update', update, treatAsWithdraw: false, errors: FINE });
+  }
   const known = nlri.length > 0 ? cache?.find(bytes, first, first + left) : undefined;
   if (known !== undefined) {
     const update = { withdrawn, attributes: NONE, nlri };
@@ -133,10 +136,6 @@ export const decodeUpdate = (
 };
 
 const FINE: readonly AttributeError[] = [];
-
-/** Without an error. */
-const good = (update: Update): Result<ReceivedUpdate> =>
-  ok({ kind: 'update', update, treatAsWithdraw: false, errors: FINE });
 
 /** What the attributes of one message amount to, gathered while they are read. */
 class AttributeList {

@@ -1,6 +1,8 @@
 // Sessions recorded and run again, bit for bit: from their beginning and from the middle, with routes, errors, restarts.
 import { expect, it } from 'vitest';
+import type { ReceivedUpdate } from '../../../routing/bgp/codec/update.ts';
 import type { Peer } from '../../../routing/bgp/peer.ts';
+import { asRecorded, formatLine } from '../../../routing/bgp/record/format.ts';
 import { RecordingError, type Replayed, replay } from '../../../routing/bgp/record/replay.ts';
 import { Network, type SimSpeaker } from '../../support/bgp-network.ts';
 
@@ -218,4 +220,22 @@ it.each([
   [['["weft-bgp-session",1,{}]'], 'it is of version 1'],
 ])('%j is no recording', async (lines, why) => {
   await expect(replay(lines)).rejects.toThrow(why);
+});
+
+it('an UPDATE is written down alike, whether its attributes were known before or not', () => {
+  const nextHop = { family: 4, words: [1] } as const;
+  const unknown = [{ type: 99, value: Uint8Array.of(1) }];
+  // As the peer sent them, and as they are read from what is kept of them.
+  const sent = { unknown, med: 7, nextHop, origin: 0, asPath: [] } as const;
+  const kept = { origin: 0, asPath: [], nextHop, med: 7, unknown } as const;
+  const good = { kind: 'update', treatAsWithdraw: false, errors: [] } as const;
+  const update = { withdrawn: [], attributes: sent, nlri: [] };
+  const fresh: ReceivedUpdate = { ...good, update };
+  const known: ReceivedUpdate = {
+    ...good,
+    update: { ...update, attributes: {} },
+    known: { id: 3, attributes: kept },
+  };
+  const text = (received: ReceivedUpdate) => formatLine(['update', asRecorded(received), null]);
+  expect(text(known)).toBe(text(fresh));
 });
