@@ -20,7 +20,8 @@ afterEach(() => run?.close());
 function plainHost(n: number): Pod {
   const namespace = underlay.host(n);
   for (const family of [4, 6] as const) {
-    namespace.ip(`addr add ${podAddress(n, 2, family)}/${family === 4 ? 32 : 128} dev lo`);
+    // Without `nodad` an IPv6 address is tentative for an instant, even on `lo`, and no route may name it as its source.
+    namespace.ip(`addr add ${podAddress(n, 2, family)}/${family === 4 ? '32' : '128 nodad'} dev lo`);
     namespace.ip(
       `route add ${podPrefixes(1)[family === 4 ? 0 : 1]} via ${underlayAddress(1, family)} src ${podAddress(n, 2, family)}`,
     );

@@ -32,7 +32,7 @@ export class DataCentre {
     this.server.sysctl('net.ipv4.conf.all.ignore_routes_with_linkdown', 1);
     this.server.sysctl('net.ipv4.conf.default.ignore_routes_with_linkdown', 1);
     this.server.ip(`addr add ${SERVER[4]}/32 dev lo`);
-    this.server.ip(`addr add ${SERVER[6]}/128 dev lo`);
+    this.server.ip(`addr add ${SERVER[6]}/128 dev lo nodad`);
   }
 
   serverIp(family: Family): string {
