@@ -36,11 +36,11 @@ export class Covered {
   }
 
   /** 'a.b.c.d/n', or 'a.b.c.d-e.f.g.h' where a range is no prefix. */
-  *ranges(family: 4 | 6): Generator<string> {
-    if (family === 6) {
-      yield* this.#ipv6;
-      return;
-    }
+  ranges(family: 4 | 6): Iterable<string> {
+    return family === 6 ? this.#ipv6 : { [Symbol.iterator]: () => this.#ranges4() };
+  }
+
+  *#ranges4(): Generator<string> {
     for (let from = this.#next(0, true); from < BLOCKS; ) {
       const to = this.#next(from, false);
       yield rangeText(from, to);

@@ -60,11 +60,7 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
     await inPortions(table, ({ prefix }) => {
       if (prefix.length > 0 && !isOwn(prefix)) covered.add(prefix);
     });
-    const ranges: { readonly 4: string[]; readonly 6: string[] } = { 4: [], 6: [] };
-    for (const family of [4, 6] as const) {
-      await inPortions(covered.ranges(family), (range) => ranges[family].push(range));
-    }
-    return ranges;
+    return { 4: covered.ranges(4), 6: covered.ranges(6) };
   };
   const isOwn = (prefix: Prefix) =>
     cidrs.some((own) => own.length <= prefix.length && prefixContains(own, prefix.address));

@@ -30,8 +30,8 @@ export interface NatRules {
   readonly fabric: Ranges;
 }
 
-/** As nft writes them, by family. */
-export type Ranges = Readonly<Record<4 | 6, readonly string[]>>;
+/** As nft reads them, by family. Read again for each transaction: kept as text they would be megabytes. */
+export type Ranges = Readonly<Record<4 | 6, Iterable<string>>>;
 
 export interface NatOptions extends NftOptions {
   /** The host port's name, e.g. weft0; the table's name is derived from it. */
@@ -47,18 +47,20 @@ export function natTable(hostInterface: string): string {
   return `weft_nat_${hostInterface.replaceAll(/[^A-Za-z0-9_]/g, '_')}`;
 }
 
-/** A transaction that leaves the table as the rules say, or leaves none. */
-export function natScript(
+/** A transaction that leaves the table as the rules say, or leaves none; in pieces. */
+function* natScript(
   hostInterface: string,
   rules: NatRules | undefined,
-  forwards: readonly PortForward[] = [],
-): string {
+  forwards: readonly PortForward[],
+): Generator<string> {
   const table = `table inet ${natTable(hostInterface)}`;
   // Declared before it is deleted, because deleting a table that is not there is an error.
-  const remove = `${table}\ndelete ${table}\n`;
-  if (!isNeeded(rules, forwards)) return remove;
-  return `${remove}${table} {
-${sets('pods', rangesOf(rules.pods))}${sets('fabric', rules.fabric)}
+  yield `${table}\ndelete ${table}\n`;
+  if (!isNeeded(rules, forwards)) return;
+  yield `${table} {\n`;
+  yield* sets('pods', rangesOf(rules.pods));
+  yield* sets('fabric', rules.fabric);
+  yield `
 ${forwards.length > 0 ? forwarding(hostInterface, forwards) : ''}
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
@@ -72,13 +74,16 @@ function isNeeded(rules: NatRules | undefined, forwards: readonly PortForward[])
 }
 
 /** One for each family. */
-function sets(name: string, ranges: Ranges): string {
-  const one = (family: 4 | 6): string => {
-    const elements = ranges[family];
-    const list = elements.length > 0 ? `elements = { ${elements.join(', ')} }` : '';
-    return `  set ${name}${family} { type ipv${family}_addr; flags interval; auto-merge; ${list} }\n`;
-  };
-  return one(4) + one(6);
+function* sets(name: string, ranges: Ranges): Generator<string> {
+  for (const family of [4, 6] as const) {
+    yield `  set ${name}${family} { type ipv${family}_addr; flags interval; auto-merge;`;
+    let isEmpty = true;
+    for (const range of ranges[family]) {
+      yield isEmpty ? ` elements = { ${range}` : `, ${range}`;
+      isEmpty = false;
+    }
+    yield isEmpty ? ' }\n' : ' } }\n';
+  }
 }
 
 const rangesOf = (prefixes: readonly Prefix[]): Ranges => {
@@ -143,7 +148,7 @@ function element({ host, protocol, hostPort, to, port }: PortForward): string {
 
 export class Nat implements PodForwards {
   readonly #options: NatOptions;
-  /** What the kernel has, as far as known. */
+  /** The script of what the kernel has, as far as known: its digest. */
   #applied: string | undefined;
   #rules: NatRules | undefined;
   #forwards: readonly PortForward[];
@@ -230,18 +235,17 @@ export class Nat implements PodForwards {
 
   async #transact(): Promise<void> {
     const [rules, forwards] = [this.#rules, this.#forwards];
-    const script = natScript(this.#options.hostInterface, rules, forwards);
-    if (script === this.#applied) return;
+    const applied = this.#applied;
     this.#applied = undefined;
     try {
-      await applyNft(script, this.#options);
+      const script = natScript(this.#options.hostInterface, rules, forwards);
+      this.#applied = await applyNft(script, this.#options, applied);
     } catch (error) {
       // Without nft there is no table of ours that could be left.
       if (isNeeded(rules, forwards) || !(error instanceof NftError && error.missing)) {
         throw explained(error, rules, forwards);
       }
     }
-    this.#applied = script;
   }
 }
 

@@ -2,10 +2,12 @@
  * Runs the program nft: one transaction a call, so that what it describes is there whole or not at all. Knows no table.
  */
 import { execFile } from 'node:child_process';
+import { createHash, type Hash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { codeOf } from './errors.ts';
+import { PORTION } from './portions.ts';
 
 const run = promisify(execFile);
 
@@ -27,14 +29,43 @@ export class NftError extends Error {
   }
 }
 
-/** Carries out a script. @throws NftError */
-export async function applyNft(script: string, options: NftOptions): Promise<void> {
+/**
+ * Carries out a script, unless its digest is the given one. It is written some of it at a time: there may be megabytes.
+ *
+ * @returns its digest
+ * @throws NftError
+ */
+export async function applyNft(
+  script: Iterable<string>,
+  options: NftOptions,
+  applied?: string,
+): Promise<string> {
   const file = join(options.folder, `nat-${process.pid}.nft`);
-  await writeFile(file, script, { mode: 0o600 });
+  const hash = createHash('sha256');
   try {
-    await execute(['-f', file], options);
+    await writeFile(file, hashed(inTexts(script), hash), { mode: 0o600 });
+    const digest = hash.digest('base64');
+    if (digest !== applied) await execute(['-f', file], options);
+    return digest;
   } finally {
     await rm(file, { force: true });
+  }
+}
+
+function* inTexts(pieces: Iterable<string>): Generator<string> {
+  let some: string[] = [];
+  for (const piece of pieces) {
+    if (some.push(piece) < PORTION) continue;
+    yield some.join('');
+    some = [];
+  }
+  yield some.join('');
+}
+
+function* hashed(texts: Iterable<string>, hash: Hash): Generator<string> {
+  for (const text of texts) {
+    hash.update(text);
+    yield text;
   }
 }
 
