@@ -65,7 +65,7 @@ export class AdjRibInFeed {
   /** About as many bytes of UPDATEs as are asked for. */
   take(maxBytes: number): readonly Update[] {
     const { family } = this.#table;
-    const batch = new Batch(family, this.#options.coding);
+    const batch = new Batch(family, this.#options.coding, this.#table.sets);
     if (this.#walk === 'not begun') this.#walk = this.#table.routes(this.#peer);
     for (let looks = 0; looks < TURN && batch.bytes < maxBytes; looks++) {
       if (this.#walk !== 'over') {
@@ -90,7 +90,7 @@ export class AdjRibInFeed {
     if (done) return false;
     const set = this.#setOf(route);
     const row = this.#table.prefixOfRoute(route);
-    if (set !== undefined) batch.announce(set, this.#nlriOf(row, this.#table.pathId.get(route)));
+    if (set !== 0) batch.announce(set, this.#nlriOf(row, this.#table.pathId.get(route)));
     return true;
   }
 
@@ -103,15 +103,15 @@ export class AdjRibInFeed {
     for (const pathId of pathIds) {
       const set = this.#setOf(this.#table.find(row, this.#peer, pathId));
       const nlri = this.#nlriOf(row, pathId);
-      if (set === undefined || !batch.announce(set, nlri)) batch.withdraw(nlri);
+      if (set === 0 || !batch.announce(set, nlri)) batch.withdraw(nlri);
     }
     this.#table.letGo(row);
     return true;
   }
 
   /** @param route 0: there is none */
-  #setOf(route: number): AttributeSet | undefined {
-    if (route === 0) return undefined;
+  #setOf(route: number): AttributeSet {
+    if (route === 0) return 0;
     return this.view === 'received' ? this.#table.before(route) : this.#table.after(route);
   }
 

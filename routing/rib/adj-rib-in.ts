@@ -5,7 +5,6 @@
 import type { Prefix } from '../../wire/prefix.ts';
 import type { Nlri } from '../bgp/codec/family.ts';
 import type { AttributeSet, AttributeSets } from './attribute-sets.ts';
-import type { Hops } from './hops.ts';
 import { asLongLivedStale, importRoute, type Self } from './import.ts';
 import type { LocRib } from './loc-rib.ts';
 import { stalenessOf } from './loc-rib.ts';
@@ -18,13 +17,11 @@ const NOT_FRESH = Mark.stale | Mark.longLived | Mark.unrefreshed;
 export class AdjRibIn {
   readonly #self: Self;
   readonly #sets: AttributeSets;
-  readonly #hops: Hops;
   readonly #locRib: LocRib;
 
-  constructor(self: Self, sets: AttributeSets, hops: Hops, locRib: LocRib) {
+  constructor(self: Self, sets: AttributeSets, locRib: LocRib) {
     this.#self = self;
     this.#sets = sets;
-    this.#hops = hops;
     this.#locRib = locRib;
   }
 
@@ -44,7 +41,7 @@ export class AdjRibIn {
     }
     const wasLongLived = table.isMarked(route, Mark.longLived);
     table.unmark(route, NOT_FRESH);
-    if (table.beforeId(route) === set.id && !wasLongLived) return true;
+    if (table.before(route) === set && !wasLongLived) return true;
     table.setBefore(route, set);
     state.tellFeeds(family, 'received', row, pathId);
     this.#renew(state, table, route, prefix);
@@ -60,7 +57,7 @@ export class AdjRibIn {
   remove(state: PeerState, table: Table, route: number): void {
     const row = table.prefixOfRoute(route);
     const wasUsed = table.isMarked(route, Mark.used);
-    const wasAccepted = table.afterId(route) !== 0;
+    const wasAccepted = table.after(route) !== 0;
     const pathId = table.pathId.get(route);
     state.tellFeeds(table.family, 'received', row, pathId);
     if (wasAccepted) state.tellFeeds(table.family, 'accepted', row, pathId);
@@ -83,7 +80,7 @@ export class AdjRibIn {
   /** The peer itself is another to the decision than it was. */
   decideAll(state: PeerState, table: Table): void {
     for (const route of table.routes(state.number)) {
-      if (table.afterId(route) === 0) continue;
+      if (table.after(route) === 0) continue;
       this.#locRib.decide(table, table.prefixOfRoute(route), route, table.isMarked(route, Mark.used));
     }
   }
@@ -122,7 +119,7 @@ export class AdjRibIn {
     for (const route of table.routes(state.number)) {
       if (!table.isMarked(route, Mark.stale)) continue;
       const prefix = table.prefixes.prefixOf(table.prefixOfRoute(route));
-      const before = table.before(route).attributes;
+      const before = this.#sets.attributesOf(table.before(route));
       const accepted = importRoute(before, prefix, state.peer, this.#self);
       if (typeof accepted !== 'string' && typeof asLongLivedStale(accepted) === 'string') {
         this.remove(state, table, route);
@@ -137,14 +134,14 @@ export class AdjRibIn {
   *routes(state: PeerState, table: Table, when: 'before' | 'after'): IterableIterator<ReceivedRoute> {
     for (const route of table.routes(state.number)) {
       const prefix = table.prefixes.prefixOf(table.prefixOfRoute(route));
-      const before = table.before(route).attributes;
-      const after = table.after(route)?.attributes;
-      if (when === 'after' && after === undefined) continue;
-      const rejected = after === undefined ? this.whyRejected(state, before, prefix) : undefined;
+      const before = this.#sets.attributesOf(table.before(route));
+      const after = table.after(route);
+      if (when === 'after' && after === 0) continue;
+      const rejected = after === 0 ? this.whyRejected(state, before, prefix) : undefined;
       yield {
         prefix,
         pathId: table.pathId.get(route),
-        attributes: when === 'after' && after !== undefined ? after : before,
+        attributes: when === 'after' ? this.#sets.attributesOf(after) : before,
         staleness: stalenessOf(table, route),
         ...(rejected !== undefined && { rejected }),
       };
@@ -160,32 +157,32 @@ export class AdjRibIn {
     const after = table.isMarked(route, Mark.longLived)
       ? this.#asLongLived(state, table.before(route), prefix)
       : this.#import(state, table.before(route), prefix);
-    const known = table.afterId(route);
-    if ((after?.id ?? 0) === known) return;
+    const known = table.after(route);
+    if (after === known) return;
     const wasUsed = table.isMarked(route, Mark.used);
-    if (after !== null) after.hop ??= this.#hops.retain(after.attributes.nextHop);
-    table.setAfter(route, after ?? undefined);
+    if (after !== 0) this.#sets.resolve(after);
+    table.setAfter(route, after);
     state.tellFeeds(table.family, 'accepted', table.prefixOfRoute(route), table.pathId.get(route));
-    state.accepted[table.family] += (after === null ? 0 : 1) - (known === 0 ? 0 : 1);
+    state.accepted[table.family] += (after === 0 ? 0 : 1) - (known === 0 ? 0 : 1);
     this.#locRib.decide(table, table.prefixOfRoute(route), route, wasUsed);
   }
 
-  #import(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet | null {
+  #import(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet {
     const known = state.imports?.get(before, 0);
     if (known !== undefined) return known;
-    const { attributes } = before;
+    const attributes = this.#sets.attributesOf(before);
     const imported = importRoute(attributes, prefix, state.peer, this.#self);
     const after = imported === attributes ? before : this.#intern(state, imported);
     state.imports?.set(before, 0, after);
     return after;
   }
 
-  #asLongLived(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet | null {
-    const accepted = importRoute(before.attributes, prefix, state.peer, this.#self);
+  #asLongLived(state: PeerState, before: AttributeSet, prefix: Prefix): AttributeSet {
+    const accepted = importRoute(this.#sets.attributesOf(before), prefix, state.peer, this.#self);
     return this.#intern(state, asLongLivedStale(accepted));
   }
 
-  #intern(state: PeerState, result: RouteAttributes | string): AttributeSet | null {
-    return typeof result === 'string' ? null : this.#sets.intern(result, state.account);
+  #intern(state: PeerState, result: RouteAttributes | string): AttributeSet {
+    return typeof result === 'string' ? 0 : this.#sets.intern(result, state.account);
   }
 }

@@ -25,7 +25,8 @@ export interface Offer {
 
 /** What there is to tell of a prefix, as of now. */
 export interface Offers {
-  best(prefix: number): AttributeSet | undefined;
+  /** 0: nothing. */
+  best(prefix: number): AttributeSet;
   /** For ADD-PATH. */
   paths(prefix: number): readonly Offer[];
 }
@@ -121,7 +122,7 @@ export class AdjRibOut {
       messages.push(this.#refresh(RefreshSubtype.begin));
       this.#owesBegin = false;
     }
-    const batch = new Batch(this.#table.family, this.#peer.coding);
+    const batch = new Batch(this.#table.family, this.#peer.coding, this.#sets);
     for (let turn = 0; turn < TURN && batch.bytes < maxBytes; turn++) {
       if (this.#queue.size > 0) {
         const prefix = this.#queue.shift();
@@ -144,25 +145,26 @@ export class AdjRibOut {
       this.#table.letGo(prefix);
     }
     for (const [prefix, offers] of this.#toldPaths) {
-      for (const { set } of offers) this.#sets.release(set.id);
+      for (const { set } of offers) this.#sets.release(set);
       this.#table.letGo(prefix);
     }
   }
 
   *routes(): IterableIterator<SentRoute> {
     for (const [row, id] of this.#told) {
-      yield { prefix: this.#table.prefixes.prefixOf(row), attributes: this.#sets.get(id).attributes };
+      yield { prefix: this.#table.prefixes.prefixOf(row), attributes: this.#sets.attributesOf(id) };
     }
     for (const [row, offers] of this.#toldPaths) {
       const prefix = this.#table.prefixes.prefixOf(row);
-      for (const { pathId, set } of offers) yield { prefix, pathId, attributes: set.attributes };
+      for (const { pathId, set } of offers)
+        yield { prefix, pathId, attributes: this.#sets.attributesOf(set) };
     }
   }
 
   /** For tests, which count themselves. */
   *setIds(): IterableIterator<number> {
     for (const [, id] of this.#told) yield id;
-    for (const offers of this.#toldPaths.values()) for (const { set } of offers) yield set.id;
+    for (const offers of this.#toldPaths.values()) for (const { set } of offers) yield set;
   }
 
   #tell(row: number, again: boolean, batch: Batch): void {
@@ -173,13 +175,13 @@ export class AdjRibOut {
   #tellBest(row: number, again: boolean, batch: Batch): void {
     const set = this.#offers.best(row);
     const told = this.#told.get(row);
-    if ((set?.id ?? 0) === told && (!again || set === undefined)) return;
+    if (set === told && (!again || set === 0)) return;
     const nlri = { prefix: this.#table.prefixes.prefixOf(row) };
-    const fits = set !== undefined && batch.announce(set, nlri);
+    const fits = set !== 0 && batch.announce(set, nlri);
     if (!fits && told !== 0) batch.withdraw(nlri);
     if (fits) this.#sets.retain(set);
-    else if (set !== undefined) this.#sets.forgetUnused(set);
-    this.#told.set(row, fits ? set.id : 0);
+    else this.#sets.forgetUnused(set);
+    this.#told.set(row, fits ? set : 0);
     this.#sets.release(told);
     this.#count(row, told === 0 ? 0 : 1, fits ? 1 : 0);
   }
@@ -188,18 +190,21 @@ export class AdjRibOut {
     const told = this.#toldPaths.get(row) ?? [];
     const prefix = this.#table.prefixes.prefixOf(row);
     const offers: Offer[] = [];
+    /** Of several paths perhaps: none is forgotten before all were looked at. */
+    const tooLarge: AttributeSet[] = [];
     for (const offer of this.#offers.paths(row)) {
       const { pathId, set } = offer;
       const known = told.some((one) => one.pathId === pathId && one.set === set);
       const nlri: Nlri = { prefix, pathId };
       if (known ? !again || batch.announce(set, nlri) : batch.announce(set, nlri)) offers.push(offer);
-      else this.#sets.forgetUnused(set);
+      else tooLarge.push(set);
     }
+    for (const set of tooLarge) this.#sets.forgetUnused(set);
     for (const { pathId } of told) {
       if (!offers.some((offer) => offer.pathId === pathId)) batch.withdraw({ prefix, pathId });
     }
     for (const { set } of offers) this.#sets.retain(set);
-    for (const { set } of told) this.#sets.release(set.id);
+    for (const { set } of told) this.#sets.release(set);
     if (offers.length > 0) this.#toldPaths.set(row, offers);
     else this.#toldPaths.delete(row);
     this.#count(row, told.length, offers.length);

@@ -1,63 +1,33 @@
 /**
  * Attribute sets, each there once whoever uses it: routes and Adj-RIB-Outs hold its number, which fits a column, and
- * equal sets are one object, so that asking whether an announcement changes anything is one comparison. Uses are
+ * equal sets have one number, so that asking whether an announcement changes anything is one comparison. Uses are
  * counted; a set without uses is forgotten, and its number given to another. What a set takes is on the account of who
  * brought it.
  *
- * What is kept of a set are bytes (packed.ts); its attributes are read from them when they are asked for, and the last ones
- * asked for are still there.
+ * What is kept of a set are bytes (packed.ts) and numbers, no object; its attributes are read from the bytes when they are
+ * asked for, and the last ones asked for are still there.
  */
 import { hashBytes } from '../../wire/keyed-hash.ts';
+import type { AttributeStore } from '../bgp/codec/attribute-cache.ts';
 import { Writer } from '../bgp/codec/bytes.ts';
 import { ByteStore } from './byte-store.ts';
 import { Column, RowSet, Rows } from './column.ts';
 import { type Merits, meritsOf } from './decision.ts';
-import type { Hop } from './hops.ts';
+import type { Hop, Hops } from './hops.ts';
 import { MeritColumns } from './merits.ts';
 import { readPacked, writePacked } from './packed.ts';
 import type { RouteAttributes } from './route.ts';
 
-/** Bytes of memory, about, of the sets that somebody brought and that are still there. */
-export interface Account {
-  bytes: number;
-}
+/** A set by its number. 0: none. */
+export type AttributeSet = number;
 
-export class AttributeSet {
-  /** 0 once forgotten: who remembers a set has to ask. */
-  id: number;
-  /** Where its next hop is asked after; set by whom decides about its routes. */
-  hop: Hop | undefined = undefined;
-  readonly #owner: AttributeSets;
-
-  constructor(id: number, owner: AttributeSets) {
-    this.id = id;
-    this.#owner = owner;
-  }
-
-  /** Not for long: they are read anew when others have been asked for meanwhile. */
-  get attributes(): RouteAttributes {
-    return this.#owner.attributesOf(this.id);
-  }
-
-  /** What the decision asks of them. */
-  get merits(): Merits {
-    return this.#owner.meritsOf(this.id);
-  }
-
-  /** They say how the next hop wants to be reached (RFC 9012). */
-  get hasTunnels(): boolean {
-    return this.#owner.hasTunnels(this.id);
-  }
-
-  /** All of them stand in a message as they are kept, the next hop too: it is one of IPv4. */
-  get isWhole(): boolean {
-    return this.#owner.isWhole(this.id);
-  }
-
-  /** As they stand in a message to a speaker of four-octet AS numbers, but for those that carry routes: a copy. */
-  encoded(): Uint8Array {
-    return this.#owner.encodedOf(this.id);
-  }
+/** What somebody brought, as long as it is there. */
+export class Account {
+  /** Bytes of memory, about. */
+  bytes = 0;
+  sets = 0;
+  /** Its own while there are sets. */
+  number = 0;
 }
 
 const FIRST_SLOTS = 1024;
@@ -68,7 +38,7 @@ const DECODED_LONG = 32;
 /** More than any message holds, and than an attribute can say that it has. */
 const TOO_LONG = 0x1_0000;
 /** What a set takes beside its bytes. */
-const SET_BYTES = 120;
+const SET_BYTES = 60;
 
 /** By number modulo as many as there may be. */
 class Decoded {
@@ -99,19 +69,27 @@ class Decoded {
   }
 }
 
-export class AttributeSets {
+export class AttributeSets implements AttributeStore {
+  readonly #hops: Hops;
+  readonly #onForgotten: (set: AttributeSet) => void;
   readonly #rows = new Rows();
-  readonly #byId: (AttributeSet | undefined)[] = [];
   readonly #packed = new ByteStore();
-  /** By id. Of its bytes, how many belong to a message. */
-  readonly #sent = new Column();
+  /** Of a set's bytes, how many at the end do not belong to a message. */
+  readonly #behind = new Column();
   readonly #uses = new Column();
-  /** Index: id. */
-  readonly #accounts: (Account | undefined)[] = [];
+  /** 0: it was forgotten. */
+  readonly #serials = new Column();
+  #lastSerial = 0;
+  /** By number; 0 is none's. */
+  readonly #accounts: (Account | undefined)[] = [undefined];
+  readonly #accountNumbers = new Rows();
+  readonly #accountOf = new Column();
   readonly #tunnelled = new RowSet();
+  /** Numbers of next hops, of sets that were resolved. */
+  readonly #hopOf = new Column();
   /** Of sets that were compared. */
   readonly #merits = new MeritColumns();
-  /** By hash a set's id, 0: none; the others behind it in `next`. As many slots as sets, or more: a power of two. */
+  /** By hash a set, 0: none; the others behind it in `next`. As many slots as sets, or more: a power of two. */
   #slots = new Uint32Array(FIRST_SLOTS);
   readonly #next = new Column();
   readonly #hashes = new Column();
@@ -121,9 +99,10 @@ export class AttributeSets {
   /** Of those that are too long for their bytes to be read again. */
   readonly #kept = new Map<number, RouteAttributes>();
   readonly #scratch = new Writer();
-  readonly #onForgotten: (set: AttributeSet) => void;
 
-  constructor(onForgotten: (set: AttributeSet) => void) {
+  /** @param onForgotten its number will be another one's */
+  constructor(hops: Hops, onForgotten: (set: AttributeSet) => void = () => {}) {
+    this.#hops = hops;
     this.#onForgotten = onForgotten;
   }
 
@@ -141,120 +120,153 @@ export class AttributeSets {
     const { buffer, length } = scratch;
     const hash = hashBytes(buffer, 0, length);
     for (let id = this.#slots[hash & (this.#slots.length - 1)]; id !== 0; id = this.#next.get(id)) {
-      if (this.#hashes.get(id) !== hash || !this.#packed.is(id, buffer, 0, length)) continue;
-      return this.#byId[id] as AttributeSet;
+      if (this.#hashes.get(id) === hash && this.#packed.is(id, buffer, 0, length)) return id;
     }
     const id = this.#rows.take();
-    const set = new AttributeSet(id, this);
-    this.#byId[id] = set;
+    this.#lastSerial = (this.#lastSerial + 1) >>> 0 || 1;
+    this.#serials.set(id, this.#lastSerial);
     this.#packed.set(id, buffer, 0, length);
-    this.#sent.set(id, sent);
+    this.#behind.set(id, length - sent);
     this.#hashes.set(id, hash);
     if (attributes.tunnels !== undefined) this.#tunnelled.add(id);
-    this.#accounts[id] = account;
-    if (account !== undefined) account.bytes += SET_BYTES + length;
+    if (account !== undefined) this.#charge(account, id, SET_BYTES + length);
     if (length >= TOO_LONG) this.#kept.set(id, attributes);
     else this.#decoded(length).set(id, attributes);
     if (++this.#size > this.#slots.length) this.#grow();
     else this.#link(id);
-    return set;
+    return id;
   }
 
-  /** @param id of a set that is there */
-  get(id: number): AttributeSet {
-    return this.#byId[id] as AttributeSet;
+  /** Of a set that is there no other has had; 0: there is none of this number. */
+  serialOf(set: AttributeSet): number {
+    return this.#serials.get(set);
   }
 
-  /** @param id of a set that is there */
-  attributesOf(id: number): RouteAttributes {
-    const length = this.#packed.lengthOf(id);
-    if (length >= TOO_LONG) return this.#kept.get(id) as RouteAttributes;
+  /** Not for long: they are read anew when others have been asked for meanwhile. */
+  attributesOf(set: AttributeSet): RouteAttributes {
+    const length = this.#packed.lengthOf(set);
+    if (length >= TOO_LONG) return this.#kept.get(set) as RouteAttributes;
     const decoded = this.#decoded(length);
-    const known = decoded.get(id);
+    const known = decoded.get(set);
     if (known !== undefined) return known;
-    const start = this.#packed.startOf(id);
-    const attributes = readPacked(this.#packed.bytesOf(id), start, start + length);
-    decoded.set(id, attributes);
+    const start = this.#packed.startOf(set);
+    const attributes = readPacked(this.#packed.bytesOf(set), start, start + length);
+    decoded.set(set, attributes);
     return attributes;
   }
 
-  /** @param id of a set that is there */
-  meritsOf(id: number): Merits {
-    let merits = this.#merits.get(id);
+  /** What the decision asks of them. */
+  meritsOf(set: AttributeSet): Merits {
+    let merits = this.#merits.get(set);
     if (merits === undefined) {
-      merits = meritsOf(this.attributesOf(id));
-      this.#merits.set(id, merits);
+      merits = meritsOf(this.attributesOf(set));
+      this.#merits.set(set, merits);
     }
     return merits;
   }
 
-  /** @param id of a set that is there */
-  hasTunnels(id: number): boolean {
-    return this.#tunnelled.has(id);
+  /** They say how the next hop wants to be reached (RFC 9012). */
+  hasTunnels(set: AttributeSet): boolean {
+    return this.#tunnelled.has(set);
   }
 
-  /** @param id of a set that is there */
-  isWhole(id: number): boolean {
-    return this.#sent.get(id) === this.#packed.lengthOf(id);
+  /** Where its next hop is asked after; undefined: it never was. */
+  hopOf(set: AttributeSet): Hop | undefined {
+    return this.#hops.get(this.#hopOf.get(set));
   }
 
-  /** @param id of a set that is there */
-  encodedOf(id: number): Uint8Array {
-    const start = this.#packed.startOf(id);
-    return this.#packed.bytesOf(id).slice(start, start + this.#sent.get(id));
+  /** From now on its next hop is asked after. */
+  resolve(set: AttributeSet): void {
+    if (this.#hopOf.get(set) !== 0) return;
+    this.#hopOf.set(set, this.#hops.retain(this.attributesOf(set).nextHop).number);
   }
 
-  retain({ id }: AttributeSet): void {
-    this.#uses.set(id, this.#uses.get(id) + 1);
+  /** All of them stand in a message as they are kept, the next hop too: it is one of IPv4. */
+  isWhole(set: AttributeSet): boolean {
+    return this.#behind.get(set) === 0;
   }
 
-  /** @param id 0: nothing happens, so that what a column held can be given as it is */
-  release(id: number): void {
-    if (id === 0) return;
-    const left = this.#uses.get(id) - 1;
-    this.#uses.set(id, left);
-    if (left === 0) this.#forget(this.#byId[id] as AttributeSet);
+  /** As they stand in a message to a speaker of four-octet AS numbers, but for those that carry routes: a copy. */
+  encodedOf(set: AttributeSet): Uint8Array {
+    const start = this.#packed.startOf(set);
+    const end = start + this.#packed.lengthOf(set) - this.#behind.get(set);
+    return this.#packed.bytesOf(set).slice(start, end);
   }
 
+  isKeptAs(set: AttributeSet, bytes: Uint8Array, from: number, to: number): boolean {
+    return this.#packed.is(set, bytes, from, to);
+  }
+
+  retain(set: AttributeSet): void {
+    this.#uses.set(set, this.#uses.get(set) + 1);
+  }
+
+  /** @param set 0: nothing happens, so that what a column held can be given as it is */
+  release(set: AttributeSet): void {
+    if (set === 0) return;
+    const left = this.#uses.get(set) - 1;
+    this.#uses.set(set, left);
+    if (left === 0) this.#forget(set);
+  }
+
+  /** Of a set that may have been forgotten, before another is interned. */
   forgetUnused(set: AttributeSet): void {
-    if (set.id !== 0 && this.#uses.get(set.id) === 0) this.#forget(set);
+    if (this.#serials.get(set) !== 0 && this.#uses.get(set) === 0) this.#forget(set);
   }
 
   /** Of each set in use how often it is: for tests, which count themselves. */
-  *uses(): IterableIterator<[id: number, uses: number]> {
-    for (const set of this.#byId) if (set !== undefined) yield [set.id, this.#uses.get(set.id)];
+  *uses(): IterableIterator<[set: AttributeSet, uses: number]> {
+    for (const [set] of this.#serials) yield [set, this.#uses.get(set)];
   }
 
   #decoded(length: number): Decoded {
     return length <= SHORT_BYTES ? this.#short : this.#long;
   }
 
-  #forget(set: AttributeSet): void {
-    this.#onForgotten(set);
-    const { id } = set;
+  #charge(account: Account, id: AttributeSet, bytes: number): void {
+    account.bytes += bytes;
+    if (account.sets++ === 0) {
+      account.number = this.#accountNumbers.take();
+      this.#accounts[account.number] = account;
+    }
+    this.#accountOf.set(id, account.number);
+  }
+
+  #credit(id: AttributeSet, bytes: number): void {
+    const account = this.#accounts[this.#accountOf.get(id)];
+    if (account === undefined) return;
+    this.#accountOf.set(id, 0);
+    account.bytes -= bytes;
+    if (--account.sets > 0) return;
+    this.#accounts[account.number] = undefined;
+    this.#accountNumbers.giveBack(account.number);
+  }
+
+  #forget(id: AttributeSet): void {
+    this.#onForgotten(id);
+    const hop = this.hopOf(id);
+    this.#hopOf.set(id, 0);
     const length = this.#packed.lengthOf(id);
-    const account = this.#accounts[id];
-    if (account !== undefined) account.bytes -= SET_BYTES + length;
-    this.#accounts[id] = undefined;
+    this.#credit(id, SET_BYTES + length);
     if (length >= TOO_LONG) this.#kept.delete(id);
     else this.#decoded(length).forget(id);
     this.#unlink(id);
     this.#merits.forget(id);
     this.#tunnelled.delete(id);
     this.#packed.delete(id);
+    this.#serials.set(id, 0);
     this.#size--;
-    this.#byId[id] = undefined;
     this.#rows.giveBack(id);
-    set.id = 0;
+    if (hop !== undefined) this.#hops.release(hop);
   }
 
-  #link(id: number): void {
+  #link(id: AttributeSet): void {
     const slot = this.#hashes.get(id) & (this.#slots.length - 1);
     this.#next.set(id, this.#slots[slot]);
     this.#slots[slot] = id;
   }
 
-  #unlink(id: number): void {
+  #unlink(id: AttributeSet): void {
     const slot = this.#hashes.get(id) & (this.#slots.length - 1);
     const behind = this.#next.get(id);
     if (this.#slots[slot] === id) {
@@ -268,6 +280,6 @@ export class AttributeSets {
 
   #grow(): void {
     this.#slots = new Uint32Array(2 * this.#slots.length);
-    for (let id = 1; id < this.#rows.end; id++) if (this.#byId[id] !== undefined) this.#link(id);
+    for (let id = 1; id < this.#rows.end; id++) if (this.#serials.get(id) !== 0) this.#link(id);
   }
 }

@@ -3,7 +3,7 @@ import type { Coding } from '../bgp/codec/attributes.ts';
 import { type Family, type Nlri, nlriSize } from '../bgp/codec/family.ts';
 import { packShared, packWithdrawals, type Share, shareInBody, shareOf } from '../bgp/codec/pack.ts';
 import type { Update } from '../bgp/codec/update.ts';
-import type { AttributeSet } from './attribute-sets.ts';
+import type { AttributeSet, AttributeSets } from './attribute-sets.ts';
 
 const NONE: Nlri[] = [];
 
@@ -12,9 +12,9 @@ class Group {
   nlri: Nlri[] = NONE;
   readonly share: Share;
 
-  constructor(family: Family, set: AttributeSet, coding: Coding) {
+  constructor(family: Family, share: Share) {
     this.family = family;
-    this.share = shareOfSet(family, set, coding);
+    this.share = share;
   }
 
   add(nlri: Nlri): void {
@@ -25,10 +25,10 @@ class Group {
 }
 
 /** Sets are kept as the bytes that most peers are sent: taking these is less work than making them anew. */
-const shareOfSet = (family: Family, set: AttributeSet, coding: Coding): Share => {
-  const encoded = coding.asBytes === 4 ? set.encoded() : undefined;
-  if (encoded !== undefined && family === 4 && set.isWhole) return shareInBody(encoded, coding);
-  const { nextHop, linkLocal, ...attributes } = set.attributes;
+const shareOfSet = (family: Family, set: AttributeSet, coding: Coding, sets: AttributeSets): Share => {
+  const encoded = coding.asBytes === 4 ? sets.encodedOf(set) : undefined;
+  if (encoded !== undefined && family === 4 && sets.isWhole(set)) return shareInBody(encoded, coding);
+  const { nextHop, linkLocal, ...attributes } = sets.attributesOf(set);
   const group = { family, attributes, nextHop, ...(linkLocal !== undefined && { linkLocal }) };
   return shareOf(group, coding, encoded);
 };
@@ -38,16 +38,18 @@ export class Batch {
   bytes = 0;
   readonly #family: Family;
   readonly #coding: Coding;
+  readonly #sets: AttributeSets;
   readonly #withdrawn: Nlri[] = [];
-  /** By the sets' numbers: these need no hash to be made for each object. */
-  readonly #groups = new Map<number, Group>();
+  readonly #groups = new Map<AttributeSet, Group>();
   /** Of the last announcement: mostly the next one's as well. */
-  #lastSet: AttributeSet | undefined;
+  #lastSet: AttributeSet = 0;
   #lastGroup: Group | undefined;
 
-  constructor(family: Family, coding: Coding) {
+  /** @param sets whose numbers are announced */
+  constructor(family: Family, coding: Coding, sets: AttributeSets) {
     this.#family = family;
     this.#coding = coding;
+    this.#sets = sets;
   }
 
   withdraw(nlri: Nlri): void {
@@ -82,17 +84,17 @@ export class Batch {
 
   /** The set may be nobody's, and its number another one's before this is over. */
   #forget(set: AttributeSet): void {
-    this.#groups.delete(set.id);
-    this.#lastSet = undefined;
+    this.#groups.delete(set);
+    this.#lastSet = 0;
     this.#lastGroup = undefined;
   }
 
   #groupOf(set: AttributeSet): Group {
     if (this.#lastSet === set && this.#lastGroup !== undefined) return this.#lastGroup;
-    let group = this.#groups.get(set.id);
+    let group = this.#groups.get(set);
     if (group === undefined) {
-      group = new Group(this.#family, set, this.#coding);
-      this.#groups.set(set.id, group);
+      group = new Group(this.#family, shareOfSet(this.#family, set, this.#coding, this.#sets));
+      this.#groups.set(set, group);
     }
     this.#lastSet = set;
     this.#lastGroup = group;

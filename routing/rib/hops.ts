@@ -6,7 +6,7 @@ import type { Address } from '../../wire/address.ts';
 import { Rows } from './column.ts';
 
 export interface Hop {
-  /** Its own as long as it is in use. */
+  /** Its own as long as it is in use; from 1 on. */
   readonly number: number;
   readonly address: Address;
   /** Undefined: it does not resolve. */
@@ -26,10 +26,16 @@ export class Hops {
   readonly #onUnused: (nextHop: Address) => void;
   readonly #byAddress = new Map<string, Counted>();
   readonly #numbers = new Rows();
+  readonly #byNumber: (Counted | undefined)[] = [undefined];
 
   constructor(resolve: Resolve, onUnused: (nextHop: Address) => void = () => {}) {
     this.#resolve = resolve;
     this.#onUnused = onUnused;
+  }
+
+  /** Undefined: no such number is in use. */
+  get(number: number): Hop | undefined {
+    return this.#byNumber[number];
   }
 
   /** One use more. */
@@ -39,6 +45,7 @@ export class Hops {
     if (hop === undefined) {
       hop = { number: this.#numbers.take(), address, cost: this.#cost(address), uses: 0 };
       this.#byAddress.set(key, hop);
+      this.#byNumber[hop.number] = hop;
     }
     hop.uses++;
     return hop;
@@ -49,6 +56,7 @@ export class Hops {
     counted.uses--;
     if (counted.uses > 0) return;
     this.#byAddress.delete(keyOf(counted.address));
+    this.#byNumber[counted.number] = undefined;
     this.#numbers.giveBack(counted.number);
     if (!isLinkLocal(counted.address)) this.#onUnused(counted.address);
   }

@@ -3,7 +3,6 @@
  * what is best is looked up when he has room for it, so that a prefix that changes ten times meanwhile is told once.
  */
 import type { Family } from '../bgp/codec/family.ts';
-import type { AttributeSet } from './attribute-sets.ts';
 import { RowQueue } from './column.ts';
 import type { RibRoute, RouteAttributes } from './route.ts';
 import type { Table } from './table.ts';
@@ -93,9 +92,12 @@ export class LocRibFeed {
     if (best === 0) return -1;
     if (!this.#table.isAlone(row)) return undefined;
     const peer = this.#table.peer.get(best);
-    const { id, hop, hasTunnels } = this.#table.after(best) as AttributeSet;
+    const { sets } = this.#table;
+    const set = this.#table.after(best);
+    const hop = sets.hopOf(set);
     // Of all that attribute sets differ in, forwarding asks for this alone.
-    return hop === undefined || hasTunnels ? -2 - (peer * NUMBERS + id) : peer * NUMBERS + hop.number;
+    if (hop === undefined || sets.hasTunnels(set)) return -2 - (peer * NUMBERS + set);
+    return peer * NUMBERS + hop.number;
   }
 
   #routesOf(row: number, best: number): readonly ForwardingRoute[] {

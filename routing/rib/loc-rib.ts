@@ -2,7 +2,7 @@
 import type { Address } from '../../wire/address.ts';
 import type { Family } from '../bgp/codec/family.ts';
 import { type AdjRibOut, NO_PEER } from './adj-rib-out.ts';
-import type { AttributeSet } from './attribute-sets.ts';
+import type { AttributeSet, AttributeSets } from './attribute-sets.ts';
 import {
   bestOf,
   type Candidate,
@@ -35,26 +35,29 @@ export class Contender implements RibRoute, Candidate {
   readonly nextHopCost: number | undefined;
   readonly peer: string | undefined;
   readonly staleness: Staleness;
+  readonly #sets: AttributeSets;
   readonly #set: AttributeSet;
 
   /** @param from absent: made on this node */
   constructor(table: Table, route: number, from: PeerState | undefined, routerId: Address) {
     const set = table.after(route);
-    if (set === undefined) throw new RangeError(`route ${route} was rejected`);
+    if (set === 0) throw new RangeError(`route ${route} was rejected`);
+    const { sets } = table;
     this.route = route;
+    this.#sets = sets;
     this.#set = set;
-    this.merits = set.merits;
+    this.merits = sets.meritsOf(set);
     this.source = from === undefined ? 'local' : from.peer.source;
     this.routerId = from === undefined ? routerId : from.peer.routerId;
     this.peerAddress = from === undefined ? routerId : from.peer.address;
     this.pathId = table.pathId.get(route);
-    this.nextHopCost = from === undefined ? 0 : set.hop?.cost;
+    this.nextHopCost = from === undefined ? 0 : sets.hopOf(set)?.cost;
     this.peer = from?.peer.name;
     this.staleness = stalenessOf(table, route);
   }
 
   get attributes(): RouteAttributes {
-    return this.#set.attributes;
+    return this.#sets.attributesOf(this.#set);
   }
 
   /** To be kept. */
@@ -126,7 +129,7 @@ export class LocRib {
   contenders(table: Table, row: number): Contender[] {
     const all: Contender[] = [];
     for (let route = table.first(row); route !== 0; route = table.next(route)) {
-      if (table.afterId(route) !== 0) all.push(this.contender(table, route));
+      if (table.after(route) !== 0) all.push(this.contender(table, route));
     }
     return all;
   }
@@ -139,12 +142,14 @@ export class LocRib {
   /** Without what forwarding does not ask for, and mostly without reading the attributes. */
   forwarding(table: Table, route: number): ForwardingRoute {
     const from = this.#options.peerOf(table.peer.get(route));
-    const set = table.after(route) as AttributeSet;
-    const { hop, hasTunnels } = set;
+    const { sets } = table;
+    const set = table.after(route);
+    const hop = sets.hopOf(set);
+    const isPlain = hop !== undefined && !sets.hasTunnels(set);
     return {
       peer: from?.peer.name,
       source: from === undefined ? 'local' : from.peer.source,
-      attributes: hop === undefined || hasTunnels ? set.attributes : { nextHop: hop.address },
+      attributes: isPlain ? { nextHop: hop.address } : sets.attributesOf(set),
     };
   }
 
@@ -174,7 +179,7 @@ export class LocRib {
   #ifUsable(table: Table, route: number): number {
     if (route === 0) return 0;
     const set = table.after(route);
-    if (set === undefined) return 0;
-    return table.peer.get(route) === 0 || set.hop?.cost !== undefined ? route : 0;
+    if (set === 0) return 0;
+    return table.peer.get(route) === 0 || table.sets.hopOf(set)?.cost !== undefined ? route : 0;
   }
 }

@@ -4,7 +4,7 @@ import { asksForPrefix } from '../policy/match.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { AdjRibInFeed, FeedView } from './adj-rib-in-feed.ts';
 import type { AdjRibOut } from './adj-rib-out.ts';
-import type { Account } from './attribute-sets.ts';
+import { Account, type AttributeSet, type AttributeSets } from './attribute-sets.ts';
 import { Memo } from './memo.ts';
 import type { RibPeer } from './peer.ts';
 
@@ -31,7 +31,7 @@ export class PeerState {
   readonly accepted = { 4: 0, 6: 0 };
   readonly warned = { 4: false, 6: false };
   /** Attributes that it brought, before policy and after. */
-  readonly account: Account = { bytes: 0 };
+  readonly account = new Account();
 
   /** Until when the peer has to be back, or, when it is, to have announced its routes again. */
   readonly staleUntil: Deadlines = {};
@@ -47,7 +47,10 @@ export class PeerState {
   /** As `imports`, and by the number of the peer that the route came from. */
   exports: Memo | undefined;
 
-  constructor(number: number, peer: RibPeer) {
+  readonly #sets: AttributeSets;
+
+  constructor(number: number, peer: RibPeer, sets: AttributeSets) {
+    this.#sets = sets;
     this.number = number;
     this.peer = peer;
     this.forget();
@@ -62,13 +65,19 @@ export class PeerState {
 
   /** Something that import or export depend on has changed. */
   forget(): void {
-    this.imports = dependsOnPrefix(this.peer.import) ? undefined : new Memo();
+    this.imports = dependsOnPrefix(this.peer.import) ? undefined : new Memo(this.#sets);
     this.forgetExports();
+  }
+
+  /** Its number will be another one's. */
+  forgetSet(set: AttributeSet): void {
+    this.imports?.forget(set);
+    this.exports?.forget(set);
   }
 
   /** What it is told of others' routes also depends on who these are. */
   forgetExports(): void {
-    this.exports = dependsOnPrefix(this.peer.export) ? undefined : new Memo();
+    this.exports = dependsOnPrefix(this.peer.export) ? undefined : new Memo(this.#sets);
   }
 }
 

@@ -90,14 +90,14 @@ export class Rib {
     this.#options = options;
     this.#self = { asn, routerId, clusterId };
     this.#hops = new Hops(options.resolve, options.onUnusedHop);
-    this.#sets = new AttributeSets(({ hop }) => {
-      if (hop !== undefined) this.#hops.release(hop);
+    this.#sets = new AttributeSets(this.#hops, (set) => {
+      for (const state of this.#byNumber) state?.forgetSet(set);
     });
     this.#tables = { 4: new Table(4, this.#sets), 6: new Table(6, this.#sets) };
     const peerOf = (number: number): PeerState | undefined => this.#byNumber[number];
     this.#locRib = new LocRib({ routerId, decision, maxPaths, peerOf });
     for (const family of FAMILIES) this.#locRib.feeds[family] = this.#newFeed(this.#tables[family]);
-    this.#adjRibIn = new AdjRibIn(this.#self, this.#sets, this.#hops, this.#locRib);
+    this.#adjRibIn = new AdjRibIn(this.#self, this.#sets, this.#locRib);
   }
 
   /**
@@ -183,7 +183,7 @@ export class Rib {
   receive(name: string, { update, treatAsWithdraw, known, cache }: ReceivedUpdate): Verdict {
     const state = this.#peer(name);
     const { withdrawn, unreach, attributes, reach, nlri } = update;
-    const set = known && this.#sets.get(known.id);
+    const set = known?.id;
     // What is withdrawn here may be all that has it until now.
     if (set !== undefined) this.#sets.retain(set);
     this.#withdraw(state, 4, withdrawn);
@@ -196,10 +196,10 @@ export class Rib {
     }
     if (set !== undefined) {
       verdict = this.#announce(state, 4, nlri, set);
-      this.#sets.release(set.id);
+      this.#sets.release(set);
     } else if (nlri.length > 0 && attributes.nextHop !== undefined) {
       const fresh = this.#sets.intern(attributes as RouteAttributes, state.account);
-      cache?.learn(fresh);
+      cache?.learn(this.#sets, fresh);
       verdict = this.#announce(state, 4, nlri, fresh);
     }
     if (reach !== undefined && verdict.exceeded === undefined && verdict.exhausted === undefined) {
@@ -304,7 +304,7 @@ export class Rib {
     const row = table.prefixes.add(prefix);
     let route = table.find(row, LOCAL, 0);
     if (route === 0) route = table.add(row, LOCAL, 0);
-    if (table.afterId(route) === set.id) return;
+    if (table.after(route) === set) return;
     const wasUsed = table.isMarked(route, Mark.used);
     table.setBefore(route, set);
     table.setAfter(route, set);
@@ -331,7 +331,7 @@ export class Rib {
       const rows = new Set<number>();
       for (const route of table.routes()) {
         if (table.peer.get(route) === LOCAL) continue;
-        const hop = table.after(route)?.hop;
+        const hop = this.#sets.hopOf(table.after(route));
         if (hop !== undefined && changed.has(hop)) rows.add(table.prefixOfRoute(route));
       }
       for (const row of rows) this.#locRib.decide(table, row, 0, true);
@@ -444,8 +444,8 @@ export class Rib {
           if (state === undefined ? view !== 'local' : this.#departed.has(state)) continue;
           if (view === 'local' && !table.isMarked(route, Mark.used)) continue;
           const set = view === 'received' ? table.before(route) : table.after(route);
-          if (set === undefined) continue;
-          const { attributes } = set;
+          if (set === 0) continue;
+          const attributes = this.#sets.attributesOf(set);
           const pathId = table.pathId.get(route);
           routes.push({ ...(state !== undefined && { peer: state.peer.name }), pathId, attributes });
         }
@@ -472,7 +472,7 @@ export class Rib {
     const all: Explanation[] = [];
     for (let route = table.first(row); route !== 0; route = table.next(route)) {
       const state = this.#byNumber[table.peer.get(route)];
-      const before = table.before(route).attributes;
+      const before = this.#sets.attributesOf(table.before(route));
       const contender = contenders.find((one) => one.route === route);
       const why = contender === undefined ? undefined : lost.get(contender);
       const outcome = (): Explanation['outcome'] => {
@@ -503,8 +503,8 @@ export class Rib {
     const use = (id: number): void => void uses.set(id, (uses.get(id) ?? 0) + 1);
     for (const table of [this.#tables[4], this.#tables[6]]) {
       for (const route of table.routes()) {
-        use(table.beforeId(route));
-        if (table.afterId(route) !== 0) use(table.afterId(route));
+        use(table.before(route));
+        if (table.after(route) !== 0) use(table.after(route));
       }
       for (const out of this.#locRib.outs[table.family]) for (const id of out.setIds()) use(id);
     }
@@ -528,7 +528,7 @@ export class Rib {
   #newPeer(peer: RibPeer): PeerState {
     let number = 1;
     while (this.#byNumber[number] !== undefined) number++;
-    const state = new PeerState(number, peer);
+    const state = new PeerState(number, peer, this.#sets);
     this.#byNumber[number] = state;
     this.#peers.set(peer.name, state);
     return state;
@@ -644,14 +644,14 @@ export class Rib {
       best: (row) => {
         if (row === table.defaultPrefix && this.#makesDefault(to, table)) return this.#ownDefault(to, table);
         const best = table.best.get(row);
-        return best === 0 ? undefined : (this.#export(to, table, row, best) ?? undefined);
+        return best === 0 ? 0 : this.#export(to, table, row, best);
       },
       paths: (row) => {
         if (row !== table.defaultPrefix || !this.#makesDefault(to, table)) {
           return this.#pathsTo(to, table, row);
         }
         const set = this.#ownDefault(to, table);
-        return set === undefined ? [] : [{ pathId: 0, set }];
+        return set === 0 ? [] : [{ pathId: 0, set }];
       },
     };
   }
@@ -660,12 +660,12 @@ export class Rib {
     return peer.options.defaultOriginate?.includes(family) === true;
   }
 
-  #ownDefault(to: PeerState, table: Table): AttributeSet | undefined {
+  #ownDefault(to: PeerState, table: Table): AttributeSet {
     const words = table.family === 4 ? [0] : [0, 0, 0, 0];
     const own: RouteAttributes = { origin: 0, asPath: [], nextHop: { family: table.family, words } };
     const prefix = table.prefixes.prefixOf(table.defaultPrefix);
     const result = exportRoute(own, prefix, undefined, { ...to.peer, export: ACCEPT_ALL }, this.#self);
-    return typeof result === 'string' ? undefined : this.#sets.intern(result);
+    return typeof result === 'string' ? 0 : this.#sets.intern(result);
   }
 
   #pathsTo(to: PeerState, table: Table, row: number): readonly Offer[] {
@@ -674,20 +674,26 @@ export class Rib {
       if (offers.length === to.peer.options.maxPathsSent) break;
       const set = this.#export(to, table, row, route);
       // A route's number is its own as long as it is there, which is what a path identifier has to be.
-      if (set !== null) offers.push({ pathId: route, set });
+      if (set !== 0) offers.push({ pathId: route, set });
     }
     return offers;
   }
 
-  #export(to: PeerState, table: Table, row: number, route: number): AttributeSet | null {
+  #export(to: PeerState, table: Table, row: number, route: number): AttributeSet {
     const number = table.peer.get(route);
     const set = table.after(route);
-    if (set === undefined) return null;
+    if (set === 0) return 0;
     const known = to.exports?.get(set, number);
     if (known !== undefined) return known;
     const from = this.#byNumber[number]?.peer;
-    const result = exportRoute(set.attributes, table.prefixes.prefixOf(row), from, to.peer, this.#self);
-    const out = typeof result === 'string' ? null : this.#sets.intern(result);
+    const result = exportRoute(
+      this.#sets.attributesOf(set),
+      table.prefixes.prefixOf(row),
+      from,
+      to.peer,
+      this.#self,
+    );
+    const out = typeof result === 'string' ? 0 : this.#sets.intern(result);
     to.exports?.set(set, number, out);
     return out;
   }

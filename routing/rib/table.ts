@@ -26,7 +26,8 @@ export class Table {
   readonly prefixes: PrefixIndex;
   /** The default route's prefix, which is always there. */
   readonly defaultPrefix: number;
-  readonly #sets: AttributeSets;
+  /** Whose numbers routes have as their attributes. */
+  readonly sets: AttributeSets;
 
   readonly #first = new Column();
   /** A route; 0: none is. */
@@ -47,7 +48,7 @@ export class Table {
 
   constructor(family: Family, sets: AttributeSets) {
     this.family = family;
-    this.#sets = sets;
+    this.sets = sets;
     this.prefixes = new PrefixIndex(family);
     const words = family === 4 ? [0] : [0, 0, 0, 0];
     this.defaultPrefix = this.prefixes.add({ address: { family, words }, length: 0 });
@@ -109,28 +110,19 @@ export class Table {
       while (this.#next.get(before) !== route) before = this.#next.get(before);
       this.#next.set(before, after);
     }
-    this.#assign(this.#before, route, undefined);
-    this.#assign(this.#after, route, undefined);
+    this.#assign(this.#before, route, 0);
+    this.#assign(this.#after, route, 0);
     this.#prefix.set(route, 0);
     this.marks.set(route, 0);
     this.#routes.giveBack(route);
   }
 
   before(route: number): AttributeSet {
-    return this.#sets.get(this.#before.get(route));
-  }
-
-  beforeId(route: number): number {
     return this.#before.get(route);
   }
 
-  /** Undefined: rejected. */
-  after(route: number): AttributeSet | undefined {
-    const id = this.#after.get(route);
-    return id === 0 ? undefined : this.#sets.get(id);
-  }
-
-  afterId(route: number): number {
+  /** 0: rejected. */
+  after(route: number): AttributeSet {
     return this.#after.get(route);
   }
 
@@ -138,7 +130,7 @@ export class Table {
     this.#assign(this.#before, route, set);
   }
 
-  setAfter(route: number, set: AttributeSet | undefined): void {
+  setAfter(route: number, set: AttributeSet): void {
     this.#assign(this.#after, route, set);
   }
 
@@ -183,10 +175,10 @@ export class Table {
     }
   }
 
-  #assign(column: Column, route: number, set: AttributeSet | undefined): void {
+  #assign(column: Column, route: number, set: AttributeSet): void {
     const before = column.get(route);
-    if (set !== undefined) this.#sets.retain(set);
-    column.set(route, set?.id ?? 0);
-    this.#sets.release(before);
+    if (set !== 0) this.sets.retain(set);
+    column.set(route, set);
+    this.sets.release(before);
   }
 }

@@ -2,9 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeAttributes } from '../../../routing/bgp/codec/update.ts';
-import { AttributeSets } from '../../../routing/rib/attribute-sets.ts';
+import { Account, AttributeSets } from '../../../routing/rib/attribute-sets.ts';
 import { ByteStore } from '../../../routing/rib/byte-store.ts';
 import { Column, RowSet, Rows } from '../../../routing/rib/column.ts';
+import { Hops } from '../../../routing/rib/hops.ts';
+import { Memo } from '../../../routing/rib/memo.ts';
 import { PrefixIndex } from '../../../routing/rib/prefix-index.ts';
 import type { RouteAttributes } from '../../../routing/rib/route.ts';
 import { ipv4, ipv6 } from '../../../wire/address.ts';
@@ -12,6 +14,8 @@ import { formatPrefix, maskAddress, type Prefix } from '../../../wire/prefix.ts'
 import { address4, address6, attributes } from '../../support/bgp-arbitraries.ts';
 import { random } from '../../support/random.ts';
 import { CODING } from '../../support/rib.ts';
+
+const hops = () => new Hops(() => 0);
 
 const row = fc.integer({ min: 0, max: 20_000 });
 
@@ -136,17 +140,18 @@ describe('interned attributes', () => {
     fc.assert(
       fc.property(fc.array(made, { minLength: 1, maxLength: 8 }), (all) => {
         const forgotten: unknown[] = [];
-        const sets = new AttributeSets((set) => forgotten.push(set.attributes));
+        const sets: AttributeSets = new AttributeSets(hops(), (set) =>
+          forgotten.push(sets.attributesOf(set)),
+        );
         for (const one of all) {
           const set = sets.intern(one);
           sets.retain(set);
           // Other objects, and keys in another order.
           const copy = Object.fromEntries(Object.entries(structuredClone(one)).reverse());
           expect(sets.intern(copy as unknown as RouteAttributes)).toBe(set);
-          expect(sets.get(set.id)).toBe(set);
           expect(sets.intern({ ...one, med: (one.med ?? 0) + 1 })).not.toBe(set);
         }
-        for (const one of all) sets.release(sets.intern(one).id);
+        for (const one of all) sets.release(sets.intern(one));
         for (const one of all) sets.forgetUnused(sets.intern({ ...one, med: (one.med ?? 0) + 1 }));
         expect([...sets.uses()]).toEqual([]);
         expect(sets.size).toBe(0);
@@ -158,8 +163,8 @@ describe('interned attributes', () => {
   test('what a set takes is on its account until it is forgotten, and its number is then another one’s', () => {
     fc.assert(
       fc.property(made, (one) => {
-        const sets = new AttributeSets(() => {});
-        const account = { bytes: 0 };
+        const sets = new AttributeSets(hops());
+        const account = new Account();
         const set = sets.intern(one, account);
         sets.retain(set);
         expect(sets.intern(structuredClone(one), account)).toBe(set);
@@ -167,12 +172,14 @@ describe('interned attributes', () => {
         const other = sets.intern({ ...one, med: (one.med ?? 0) + 1 }, account);
         expect(account.bytes).toBeGreaterThan(bytes);
         sets.forgetUnused(other);
-        expect([other.id, account.bytes]).toEqual([0, bytes]);
-        sets.release(set.id);
-        expect([set.id, account.bytes]).toEqual([0, 0]);
+        expect([sets.serialOf(other), account.bytes]).toEqual([0, bytes]);
+        const serial = sets.serialOf(set);
+        sets.release(set);
+        expect([sets.serialOf(set), account.bytes]).toEqual([0, 0]);
         const again = sets.intern(one, account);
-        expect(again).not.toBe(set);
-        expect([again.attributes, account.bytes]).toEqual([one, bytes]);
+        expect(again).toBe(set);
+        expect(sets.serialOf(again)).not.toBe(serial);
+        expect([sets.attributesOf(again), account.bytes]).toEqual([one, bytes]);
       }),
     );
   });
@@ -180,18 +187,18 @@ describe('interned attributes', () => {
   test('attributes are read from their bytes as they were given, whatever was asked for meanwhile', () => {
     fc.assert(
       fc.property(fc.array(made, { minLength: 1, maxLength: 8 }), (all) => {
-        const sets = new AttributeSets(() => {});
+        const sets = new AttributeSets(hops());
         const known = all.map((one) => sets.intern(structuredClone(one)));
         // As many more as stay decoded: what is asked for below has to be read.
         for (let med = 0; med < 5000; med++) sets.intern({ nextHop: ipv4(1), med });
         for (const [i, one] of all.entries()) {
-          expect(known[i].attributes).toEqual(one);
-          expect(known[i].hasTunnels).toBe(one.tunnels !== undefined);
+          expect(sets.attributesOf(known[i])).toEqual(one);
+          expect(sets.hasTunnels(known[i])).toBe(one.tunnels !== undefined);
           const isWhole = one.nextHop.family === 4 && one.linkLocal === undefined;
-          expect(known[i].isWhole).toBe(isWhole);
+          expect(sets.isWhole(known[i])).toBe(isWhole);
           const { linkLocal: _, nextHop, ...rest } = one;
           const sent = nextHop.family === 4 ? { ...rest, nextHop } : rest;
-          expect(known[i].encoded()).toEqual(encodeAttributes(sent, { ...CODING, asBytes: 4 }));
+          expect(sets.encodedOf(known[i])).toEqual(encodeAttributes(sent, { ...CODING, asBytes: 4 }));
         }
       }),
       { numRuns: 20 },
@@ -199,7 +206,7 @@ describe('interned attributes', () => {
   });
 
   test('lists that a policy has emptied, and more than a message holds, are kept as they are', () => {
-    const sets = new AttributeSets(() => {});
+    const sets = new AttributeSets(hops());
     const [nextHop, linkLocal] = [ipv6(0x20010db8, 0, 0, 1), ipv6(0xfe800000, 0, 0, 1)];
     const empty: RouteAttributes = {
       ...{ origin: 0, asPath: [], communities: [], extendedCommunities: [], largeCommunities: [] },
@@ -207,19 +214,57 @@ describe('interned attributes', () => {
     };
     const asns = Array.from({ length: 17_000 }, (_, i) => i + 1);
     const long: RouteAttributes = { origin: 0, asPath: [{ type: 2, asns }], nextHop };
-    const account = { bytes: 0 };
+    const account = new Account();
     const known = [empty, long].map((one) => sets.intern(one, account));
     for (let med = 0; med < 5000; med++) sets.intern({ nextHop, med });
-    expect(known.map(({ attributes }) => attributes)).toEqual([empty, long]);
-    expect(known[1].encoded().length).toBeGreaterThan(0xffff);
+    expect(known.map((set) => sets.attributesOf(set))).toEqual([empty, long]);
+    expect(sets.encodedOf(known[1]).length).toBeGreaterThan(0xffff);
     for (const set of known) sets.forgetUnused(set);
     expect(account.bytes).toBe(0);
+  });
+
+  test('a memo knows what was last made of a set, until one of the two is forgotten', () => {
+    const next = random(5);
+    const sets: AttributeSets = new AttributeSets(hops(), (set) => memo.forget(set));
+    const memo = new Memo(sets);
+    const setOf = (n: number) => sets.intern({ nextHop: ipv4(1), med: n });
+    /** By what they are made of, the sets that are there, and what is known of them. */
+    const [there, known] = [new Set<number>(), new Map<number, { other: number; result: number }>()];
+    const [REJECTED, asked] = [-1, { found: 0, gone: 0 }];
+    for (let step = 0; step < 40_000; step++) {
+      const n = next(60);
+      if (!there.has(n)) {
+        sets.retain(setOf(n));
+        there.add(n);
+      } else if (next(4) === 0) {
+        sets.release(setOf(n));
+        there.delete(n);
+        known.delete(n);
+        for (const [key, { result }] of known) if (result === n) known.delete(key);
+        asked.gone++;
+        continue;
+      }
+      const other = next(3);
+      const expected = known.get(n)?.other === other ? known.get(n)?.result : undefined;
+      const got = memo.get(setOf(n), other);
+      if (expected === undefined) {
+        expect(got).toBeUndefined();
+        const result = next(5) === 0 ? REJECTED : next(3) === 0 ? n : ([...there][next(there.size)] ?? n);
+        memo.set(setOf(n), other, result === REJECTED ? 0 : setOf(result));
+        known.set(n, { other, result });
+      } else {
+        expect(got).toBe(expected === REJECTED ? 0 : setOf(expected));
+        asked.found++;
+      }
+    }
+    expect(asked.found).toBeGreaterThan(5000);
+    expect(asked.gone).toBeGreaterThan(5000);
   });
 
   test('each attribute makes a difference', () => {
     fc.assert(
       fc.property(made, (one) => {
-        const sets = new AttributeSets(() => {});
+        const sets = new AttributeSets(hops());
         const set = sets.intern(one);
         for (const key of Object.keys(one) as (keyof RouteAttributes)[]) {
           if (key === 'nextHop') continue;
