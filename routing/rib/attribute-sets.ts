@@ -83,7 +83,7 @@ export class AttributeSets implements AttributeStore {
   /** By number; 0 is none's. */
   readonly #accounts: (Account | undefined)[] = [undefined];
   readonly #accountNumbers = new Rows();
-  readonly #accountOf = new Column();
+  readonly #accountOf = new Column(16);
   readonly #tunnelled = new RowSet();
   /** Numbers of next hops, of sets that were resolved. */
   readonly #hopOf = new Column();

@@ -1,56 +1,86 @@
 /**
- * One number a row, in pages that exist once a row of theirs is written: a million rows cost four bytes each and no
- * garbage collection, and a column in which few rows say something costs little.
+ * One number a row, in pages that exist once a row of theirs is written: a million rows cost four bytes each, or less where
+ * numbers are small, and no garbage collection, and a column in which few rows say something costs little.
  */
 const PAGE_BITS = 12;
 const PAGE_ROWS = 1 << PAGE_BITS;
 const IN_PAGE = PAGE_ROWS - 1;
 
-/** Rows that were never written are 0. */
+/** Rows that were never written are 0. Small numbers share words, in whose array all columns are alike to the compiler. */
 export class Column {
+  /** Rows to a word are two to the power of that. */
+  readonly #shift: number;
+  readonly #most: number;
   readonly #pages: (Uint32Array | undefined)[] = [];
+
+  /** @param bits of a number: 32, 16, 8 … 1 */
+  constructor(bits = 32) {
+    this.#shift = 5 - Math.log2(bits);
+    this.#most = 2 ** bits - 1;
+  }
 
   get(row: number): number {
     const page = this.#pages[row >>> PAGE_BITS];
-    return page === undefined ? 0 : page[row & IN_PAGE];
+    if (page === undefined) return 0;
+    const at = row & IN_PAGE;
+    const shift = this.#shift;
+    return shift === 0 ? page[at] : (page[at >>> shift] >>> ((at << (5 - shift)) & 31)) & this.#most;
   }
 
+  /** @throws RangeError for what the column has no bits for */
   set(row: number, value: number): void {
-    const at = row >>> PAGE_BITS;
-    let page = this.#pages[at];
+    let page = this.#pages[row >>> PAGE_BITS];
     if (page === undefined) {
       if (value === 0) return;
-      // No holes, which would make every access slower.
-      while (this.#pages.length <= at) this.#pages.push(undefined);
-      page = new Uint32Array(PAGE_ROWS);
-      this.#pages[at] = page;
+      page = this.#newPage(row >>> PAGE_BITS);
     }
-    page[row & IN_PAGE] = value;
+    const at = row & IN_PAGE;
+    const shift = this.#shift;
+    if (shift === 0) {
+      page[at] = value;
+      return;
+    }
+    const most = this.#most;
+    if (value > most) throw new RangeError(`${value} in a column for numbers up to ${most}`);
+    const position = (at << (5 - shift)) & 31;
+    page[at >>> shift] = (page[at >>> shift] & ~(most << position)) | (value << position);
   }
 
   /** Every row that is not 0. */
   *[Symbol.iterator](): IterableIterator<[row: number, value: number]> {
     for (const [at, page] of this.#pages.entries()) {
       if (page === undefined) continue;
-      for (let i = 0; i < PAGE_ROWS; i++) if (page[i] !== 0) yield [(at << PAGE_BITS) | i, page[i]];
+      const first = at << PAGE_BITS;
+      for (let row = first; row < first + PAGE_ROWS; row++) {
+        const value = this.get(row);
+        if (value !== 0) yield [row, value];
+      }
     }
+  }
+
+  #newPage(at: number): Uint32Array {
+    // No holes, which would make every access slower.
+    while (this.#pages.length <= at) this.#pages.push(undefined);
+    const page = new Uint32Array(PAGE_ROWS >>> this.#shift);
+    this.#pages[at] = page;
+    return page;
   }
 }
 
 /** A set of rows, a bit each. */
 export class RowSet {
-  readonly #words = new Column();
+  readonly #bits = new Column(1);
 
   has(row: number): boolean {
-    return ((this.#words.get(row >>> 5) >>> (row & 31)) & 1) !== 0;
+    return this.#bits.get(row) === 1;
   }
 
   add(row: number): void {
-    this.#words.set(row >>> 5, (this.#words.get(row >>> 5) | (1 << (row & 31))) >>> 0);
+    this.#bits.set(row, 1);
   }
 
   delete(row: number): void {
-    this.#words.set(row >>> 5, (this.#words.get(row >>> 5) & ~(1 << (row & 31))) >>> 0);
+    this.#bits.set(row, 0);
   }
 }
 

@@ -16,7 +16,7 @@ export class Memo {
   /** Of the results. */
   readonly #serials = new Column();
   /** The other thing that the result depends on. */
-  readonly #others = new Column();
+  readonly #others = new Column(16);
 
   constructor(sets: AttributeSets) {
     this.#sets = sets;

@@ -16,7 +16,7 @@ export class PrefixIndex {
   readonly #first = new Column();
   /** Of IPv6. */
   readonly #others: readonly Column[];
-  readonly #lengths = new Column();
+  readonly #lengths = new Column(8);
   /** Row numbers where their hash wants them, or behind; 0: free. Its length is a power of two. */
   #slots = new Uint32Array(FIRST_SLOTS);
   #size = 0;

@@ -33,18 +33,18 @@ export class Table {
   /** A route; 0: none is. */
   readonly best = new Column();
   /** Adj-RIB-Outs in which it is, queues in which it waits: as long as there are, the prefix's row stays. */
-  readonly #holders = new Column();
+  readonly #holders = new Column(16);
 
   readonly #routes = new Rows();
   readonly #next = new Column();
   readonly #prefix = new Column();
   /** By number; 0: this node. */
-  readonly peer = new Column();
+  readonly peer = new Column(16);
   readonly pathId = new Column();
   readonly #before = new Column();
   /** 0: rejected. */
   readonly #after = new Column();
-  readonly marks = new Column();
+  readonly marks = new Column(8);
 
   constructor(family: Family, sets: AttributeSets) {
     this.family = family;

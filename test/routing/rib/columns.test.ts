@@ -19,11 +19,15 @@ const hops = () => new Hops(() => 0);
 
 const row = fc.integer({ min: 0, max: 20_000 });
 
-test('a column and a set of rows hold what was written last', () => {
-  const writes = fc.array(fc.tuple(row, fc.constantFrom(0, 1, 0xffffffff)), { maxLength: 60 });
+test.each([32, 16, 8, 1])('a column of %i bits and a set of rows hold what was written last', (bits) => {
+  const most = 2 ** bits - 1;
+  // In neighbouring rows too, which may share a word.
+  const writes = fc.array(fc.tuple(fc.oneof(row, fc.nat(40)), fc.constantFrom(0, 1, most >>> 1, most)), {
+    maxLength: 60,
+  });
   fc.assert(
     fc.property(writes, (all) => {
-      const [column, set, known] = [new Column(), new RowSet(), new Map<number, number>()];
+      const [column, set, known] = [new Column(bits), new RowSet(), new Map<number, number>()];
       for (const [at, value] of all) {
         column.set(at, value);
         if (value === 0) set.delete(at);
@@ -38,6 +42,10 @@ test('a column and a set of rows hold what was written last', () => {
       const written = [...known].filter(([, value]) => value !== 0).sort(([a], [b]) => a - b);
       expect([...column]).toEqual(written);
     }),
+  );
+  if (bits === 32) return;
+  expect(() => new Column(bits).set(1, most + 1)).toThrow(
+    `${most + 1} in a column for numbers up to ${most}`,
   );
 });
 
