@@ -72,6 +72,8 @@ interface Libc {
   /** `pid` 0 is the calling thread; `length` of the mask in bytes. */
   sched_setaffinity(pid: number, length: number, mask: Pointer): number;
   sched_yield(): number;
+  /** Gives pages in which nothing is left back to the system, but for `left` bytes at the end; 1: there were some. */
+  malloc_trim(left: number): number;
   /** `which` 0 and `who` 0: of this thread, as Linux has it. */
   setpriority(which: number, who: number, nice: number): number;
 }
@@ -132,6 +134,7 @@ function load(): Libc {
     unshare: f('int unshare(int flags)'),
     if_nametoindex: f('unsigned int if_nametoindex(const char *name)'),
     sched_setaffinity: f('int sched_setaffinity(int pid, size_t length, void *mask)'),
+    malloc_trim: f('int malloc_trim(size_t left)'),
     sched_yield: f('int sched_yield()'),
     setpriority: f('int setpriority(int which, unsigned int who, int nice)'),
   };

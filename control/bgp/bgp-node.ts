@@ -9,11 +9,13 @@ import { hostname } from 'node:os';
 import type { Log } from '../../cni/host.ts';
 import type { BfdView, StartBfd } from '../../routing/bfd/bfd.ts';
 import type { Bgp, BgpEvents, ResolvedNextHop } from '../../routing/bgp/bgp.ts';
+import { Lull } from '../../routing/bgp/lull.ts';
 import { changesOf, type RouteBatch } from '../../routing/bgp/route-batch.ts';
 import type { BgpSettings } from '../../routing/bgp/settings.ts';
 import { LearnedRoutes, type LearnedSurroundings } from '../../routing/learned.ts';
 import { isResolved, nextHopKey } from '../../routing/next-hops.ts';
 import type { RouteTable } from '../../routing/route-table.ts';
+import { libc } from '../../sys/libc.ts';
 import { type Address, addressEquals } from '../../wire/address.ts';
 import { formatPrefix, type Prefix } from '../../wire/prefix.ts';
 import type { NodeConfig } from '../config/node-config.ts';
@@ -77,6 +79,10 @@ export interface BgpNode {
   /** @param restart peers are to keep what they know of this node */
   stop(restart: boolean): Promise<void>;
 }
+
+/** Changes that leave something to tidy up, and milliseconds without any: behind the speaker, who does so as well. */
+const MUCH = 10_000;
+const REST = 1500;
 
 /** A route that the engine has no room for is logged so often at most, milliseconds. */
 const COMPLAINT_INTERVAL = 10_000;
@@ -177,6 +183,8 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
     onFailure: options.onFailure,
     log,
   });
+  // Tables that have grown leave behind what they were, all over the heap.
+  const lull = new Lull(MUCH, REST, () => void libc.malloc_trim(0));
   const events: BgpEvents = {
     async onRoutes(batch: RouteBatch) {
       for (const { prefix } of unconfirmed.size > 0 ? changesOf(batch) : []) {
@@ -187,6 +195,7 @@ export function openBgpNode(options: BgpNodeOptions): BgpNode {
         carries = learned.update(changesOf(batch));
       });
       keeper?.changed();
+      lull.happened(batch.lengths.length);
       if (carries) await reconsider();
     },
     onInitialRoutes: () => void initialDone().catch(options.onFailure),

@@ -4,6 +4,7 @@
  */
 import type { BgpEvents, RouteView } from './bgp.ts';
 import { Downloads } from './downloads.ts';
+import { Lull } from './lull.ts';
 import type { Calls, FromThread, ThreadSetup, Told, ToThread } from './protocol.ts';
 import { Speaker } from './speaker.ts';
 
@@ -17,9 +18,13 @@ export interface Port {
 /** Routes a page, and routes that may be looked at for one: less than a millisecond. */
 const PAGE = 256;
 const LOOKS = 4096;
+/** Changes that leave something to tidy up, and milliseconds without any. */
+const MUCH = 10_000;
+const REST = 1000;
 
-/** @throws SysError when it cannot listen */
-export function serve(port: Port, { settings, options }: ThreadSetup): void {
+/** @param tidyUp called when much has happened and nothing does @throws SysError when it cannot listen */
+export function serve(port: Port, { settings, options }: ThreadSetup, tidyUp = (): void => {}): void {
+  const lull = new Lull(MUCH, REST, tidyUp);
   const say = (message: FromThread): void => port.postMessage(message);
   let taken: (() => void) | undefined;
   const event =
@@ -29,6 +34,7 @@ export function serve(port: Port, { settings, options }: ThreadSetup): void {
   const events: BgpEvents = {
     onRoutes(batch) {
       say({ kind: 'routes', batch });
+      lull.happened(batch.lengths.length);
       return new Promise((resolve) => {
         taken = resolve;
       });

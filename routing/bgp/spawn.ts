@@ -2,6 +2,7 @@
  * The speaker as the node has it: a thread of its own, so that a million routes delay neither commands nor the node, and
  * that a node at work delays no keepalive. The only `new Worker` of the speaker.
  */
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { Bgp, BgpEvents, DownloadQuery, RouteQuery, RouteView, StartBgp } from './bgp.ts';
 import type { Calls, FromThread, ThreadSetup, ToThread } from './protocol.ts';
@@ -13,6 +14,8 @@ const YOUNG_MB = 24;
 
 export const startBgp: StartBgp = (settings, events, options) => {
   const setup: ThreadSetup = { settings, options };
+  // Of threads that begin from now on, as a flag of Node it would have to be given by whoever starts it.
+  setFlagsFromString('--expose-gc');
   const worker = new Worker(new URL('./thread.js', import.meta.url), {
     workerData: setup,
     name: 'weft-bgp',
