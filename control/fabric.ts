@@ -60,7 +60,7 @@ export function openFabric(options: FabricOptions, initial: NodeConfig): Fabric 
     await inPortions(table, ({ prefix }) => {
       if (prefix.length > 0 && !isOwn(prefix)) covered.add(prefix);
     });
-    return { 4: covered.ranges(4), 6: covered.ranges(6) };
+    return covered.ranges();
   };
   const isOwn = (prefix: Prefix) =>
     cidrs.some((own) => own.length <= prefix.length && prefixContains(own, prefix.address));
