@@ -4,12 +4,15 @@
 import { execFile } from 'node:child_process';
 import { createHash, type Hash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { codeOf } from './errors.ts';
 import { PORTION } from './portions.ts';
 
 const run = promisify(execFile);
+/** A table of 300,000 ranges takes three seconds of a processor, which packets and sessions are not to wait for. */
+const NICE = 10;
 
 export interface NftOptions {
   /** Where the file for nft is written for as long as it is read (nft cannot read what Node gives it as stdin). */
@@ -82,7 +85,10 @@ export async function askNft(question: readonly string[], options: NftOptions): 
 async function execute(args: readonly string[], { program = 'nft' }: NftOptions): Promise<string> {
   try {
     const env = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin` };
-    return (await run(program, args, { env, maxBuffer: Number.POSITIVE_INFINITY })).stdout;
+    const running = run(program, args, { env, maxBuffer: Number.POSITIVE_INFINITY });
+    const { pid } = running.child;
+    if (pid !== undefined) setPriority(pid, NICE);
+    return (await running).stdout;
   } catch (error) {
     const missing = codeOf(error) === 'ENOENT';
     const { stderr } = error as { stderr?: string };

@@ -6,70 +6,68 @@ const PAGE_BITS = 12;
 const PAGE_ROWS = 1 << PAGE_BITS;
 const IN_PAGE = PAGE_ROWS - 1;
 
-/** Rows that were never written are 0. Small numbers share words, in whose array all columns are alike to the compiler. */
+/** Rows that were never written are 0. */
 export class Column {
-  /** Rows to a word are two to the power of that. */
-  readonly #shift: number;
-  readonly #most: number;
   readonly #pages: (Uint32Array | undefined)[] = [];
-
-  /** @param bits of a number: 32, 16, 8 … 1 */
-  constructor(bits = 32) {
-    this.#shift = 5 - Math.log2(bits);
-    this.#most = 2 ** bits - 1;
-  }
 
   get(row: number): number {
     const page = this.#pages[row >>> PAGE_BITS];
-    if (page === undefined) return 0;
-    const at = row & IN_PAGE;
-    const shift = this.#shift;
-    return shift === 0 ? page[at] : (page[at >>> shift] >>> ((at << (5 - shift)) & 31)) & this.#most;
+    return page === undefined ? 0 : page[row & IN_PAGE];
   }
 
-  /** @throws RangeError for what the column has no bits for */
   set(row: number, value: number): void {
-    let page = this.#pages[row >>> PAGE_BITS];
+    const at = row >>> PAGE_BITS;
+    let page = this.#pages[at];
     if (page === undefined) {
       if (value === 0) return;
-      page = this.#newPage(row >>> PAGE_BITS);
+      // No holes, which would make every access slower.
+      while (this.#pages.length <= at) this.#pages.push(undefined);
+      page = new Uint32Array(PAGE_ROWS);
+      this.#pages[at] = page;
     }
-    const at = row & IN_PAGE;
-    const shift = this.#shift;
-    if (shift === 0) {
-      page[at] = value;
-      return;
-    }
-    const most = this.#most;
-    if (value > most) throw new RangeError(`${value} in a column for numbers up to ${most}`);
-    const position = (at << (5 - shift)) & 31;
-    page[at >>> shift] = (page[at >>> shift] & ~(most << position)) | (value << position);
+    page[row & IN_PAGE] = value;
   }
 
   /** Every row that is not 0. */
   *[Symbol.iterator](): IterableIterator<[row: number, value: number]> {
     for (const [at, page] of this.#pages.entries()) {
       if (page === undefined) continue;
-      const first = at << PAGE_BITS;
-      for (let row = first; row < first + PAGE_ROWS; row++) {
-        const value = this.get(row);
-        if (value !== 0) yield [row, value];
-      }
+      for (let i = 0; i < PAGE_ROWS; i++) if (page[i] !== 0) yield [(at << PAGE_BITS) | i, page[i]];
     }
   }
+}
 
-  #newPage(at: number): Uint32Array {
-    // No holes, which would make every access slower.
-    while (this.#pages.length <= at) this.#pages.push(undefined);
-    const page = new Uint32Array(PAGE_ROWS >>> this.#shift);
-    this.#pages[at] = page;
-    return page;
+/** The same for small numbers, several of which share a word. */
+export class NarrowColumn {
+  /** Rows to a word are two to the power of that. */
+  readonly #shift: number;
+  readonly #most: number;
+  readonly #words = new Column();
+
+  /** @param bits of a number: 16, 8 … 1 */
+  constructor(bits: number) {
+    this.#shift = 5 - Math.log2(bits);
+    this.#most = 2 ** bits - 1;
+  }
+
+  get(row: number): number {
+    const word = this.#words.get(row >>> this.#shift);
+    return (word >>> ((row << (5 - this.#shift)) & 31)) & this.#most;
+  }
+
+  /** @throws RangeError for what the column has no bits for */
+  set(row: number, value: number): void {
+    const most = this.#most;
+    if (value > most) throw new RangeError(`${value} in a column for numbers up to ${most}`);
+    const at = row >>> this.#shift;
+    const position = (row << (5 - this.#shift)) & 31;
+    this.#words.set(at, ((this.#words.get(at) & ~(most << position)) | (value << position)) >>> 0);
   }
 }
 
 /** A set of rows, a bit each. */
 export class RowSet {
-  readonly #bits = new Column(1);
+  readonly #bits = new NarrowColumn(1);
 
   has(row: number): boolean {
     return this.#bits.get(row) === 1;

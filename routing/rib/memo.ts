@@ -3,7 +3,7 @@
  * forgotten since is not believed.
  */
 import type { AttributeSet, AttributeSets } from './attribute-sets.ts';
-import { Column } from './column.ts';
+import { Column, NarrowColumn } from './column.ts';
 
 /** In the place of a result: most policies leave most sets as they are. */
 const SAME = 0xffff_ffff;
@@ -16,7 +16,7 @@ export class Memo {
   /** Of the results. */
   readonly #serials = new Column();
   /** The other thing that the result depends on. */
-  readonly #others = new Column(16);
+  readonly #others = new NarrowColumn(16);
 
   constructor(sets: AttributeSets) {
     this.#sets = sets;

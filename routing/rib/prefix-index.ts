@@ -6,7 +6,7 @@
 import type { Prefix } from '../../wire/prefix.ts';
 import { hashPrefix, hashPrefix4 } from '../../wire/prefix-hash.ts';
 import type { Family } from '../bgp/codec/family.ts';
-import { Column, Rows } from './column.ts';
+import { Column, NarrowColumn, Rows } from './column.ts';
 
 const FIRST_SLOTS = 1024;
 
@@ -16,7 +16,7 @@ export class PrefixIndex {
   readonly #first = new Column();
   /** Of IPv6. */
   readonly #others: readonly Column[];
-  readonly #lengths = new Column(8);
+  readonly #lengths = new NarrowColumn(8);
   /** Row numbers where their hash wants them, or behind; 0: free. Its length is a power of two. */
   #slots = new Uint32Array(FIRST_SLOTS);
   #size = 0;

@@ -7,7 +7,7 @@
  */
 import type { Family } from '../bgp/codec/family.ts';
 import type { AttributeSet, AttributeSets } from './attribute-sets.ts';
-import { Column, Rows } from './column.ts';
+import { Column, NarrowColumn, Rows } from './column.ts';
 import { PrefixIndex } from './prefix-index.ts';
 
 /** Of a route, in its column of bits. */
@@ -33,18 +33,18 @@ export class Table {
   /** A route; 0: none is. */
   readonly best = new Column();
   /** Adj-RIB-Outs in which it is, queues in which it waits: as long as there are, the prefix's row stays. */
-  readonly #holders = new Column(16);
+  readonly #holders = new NarrowColumn(16);
 
   readonly #routes = new Rows();
   readonly #next = new Column();
   readonly #prefix = new Column();
   /** By number; 0: this node. */
-  readonly peer = new Column(16);
+  readonly peer = new NarrowColumn(16);
   readonly pathId = new Column();
   readonly #before = new Column();
   /** 0: rejected. */
   readonly #after = new Column();
-  readonly marks = new Column(8);
+  readonly marks = new NarrowColumn(8);
 
   constructor(family: Family, sets: AttributeSets) {
     this.family = family;
