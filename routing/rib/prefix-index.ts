@@ -9,6 +9,8 @@ import type { Family } from '../bgp/codec/family.ts';
 import { Column, NarrowColumn, Rows } from './column.ts';
 
 const FIRST_SLOTS = 1024;
+/** In a slot whose row has been removed, while there is something behind it that is to be found. */
+const GONE = 0xffff_ffff;
 
 export class PrefixIndex {
   readonly #family: Family;
@@ -17,9 +19,11 @@ export class PrefixIndex {
   /** Of IPv6. */
   readonly #others: readonly Column[];
   readonly #lengths = new NarrowColumn(8);
-  /** Row numbers where their hash wants them, or behind; 0: free. Its length is a power of two. */
+  /** Row numbers where their hash wants them, or behind, or GONE; 0: free. Its length is a power of two. */
   #slots = new Uint32Array(FIRST_SLOTS);
   #size = 0;
+  /** Slots that say so. */
+  #gone = 0;
 
   constructor(family: Family) {
     this.#family = family;
@@ -44,10 +48,12 @@ export class PrefixIndex {
     let slot = this.#slotOf(prefix);
     if (this.#slots[slot] !== 0) return this.#slots[slot];
     // Half full at most: runs stay short.
-    if (2 * (this.#size + 1) > this.#slots.length) {
-      this.#grow();
+    if (2 * (this.#size + this.#gone + 1) > this.#slots.length) {
+      this.#renew();
       slot = this.#slotOf(prefix);
     }
+    slot = this.#firstGone(prefix, slot);
+    if (this.#slots[slot] === GONE) this.#gone--;
     const row = this.#rows.take();
     const { words } = prefix.address;
     this.#first.set(row, words[0]);
@@ -62,17 +68,19 @@ export class PrefixIndex {
   remove(row: number): void {
     const slots = this.#slots;
     const last = slots.length - 1;
-    let hole = this.#hashOf(row) & last;
-    while (slots[hole] !== row) hole = (hole + 1) & last;
-    // What stands behind moves up where that brings it no further forward than its hash wants it.
-    for (let at = (hole + 1) & last; slots[at] !== 0; at = (at + 1) & last) {
-      const wanted = this.#hashOf(slots[at]) & last;
-      if (((at - wanted) & last) >= ((at - hole) & last)) {
-        slots[hole] = slots[at];
-        hole = at;
+    let slot = this.#hashOf(row) & last;
+    while (slots[slot] !== row) slot = (slot + 1) & last;
+    if (slots[(slot + 1) & last] === 0) {
+      slots[slot] = 0;
+      for (slot = (slot - 1) & last; slots[slot] === GONE; slot = (slot - 1) & last) {
+        slots[slot] = 0;
+        this.#gone--;
       }
+    } else {
+      // To move up what stands behind, the hash of each would be needed, whose rows are anywhere in memory.
+      slots[slot] = GONE;
+      this.#gone++;
     }
-    slots[hole] = 0;
     this.#lengths.set(row, 0);
     this.#rows.giveBack(row);
     this.#size--;
@@ -103,16 +111,25 @@ export class PrefixIndex {
     return at + 1 + this.#others.length;
   }
 
-  /** Where it stands, or where it would. */
+  /** Where it stands, or the free slot behind where it would. */
   #slotOf({ address: { words }, length }: Prefix): number {
     const slots = this.#slots;
     const last = slots.length - 1;
     let slot = hashPrefix(words, length) & last;
     for (;;) {
       const row = slots[slot];
-      if (row === 0 || this.#is(row, words, length)) return slot;
+      if (row === 0 || (row !== GONE && this.#is(row, words, length))) return slot;
       slot = (slot + 1) & last;
     }
+  }
+
+  /** Between where the hash wants it and a free slot the first that has become free again, or that one. */
+  #firstGone({ address: { words }, length }: Prefix, free: number): number {
+    if (this.#gone === 0) return free;
+    const last = this.#slots.length - 1;
+    let slot = hashPrefix(words, length) & last;
+    while (slot !== free && this.#slots[slot] !== GONE) slot = (slot + 1) & last;
+    return slot;
   }
 
   #is(row: number, words: readonly number[], length: number): boolean {
@@ -129,16 +146,19 @@ export class PrefixIndex {
     return hashPrefix(address.words, length);
   }
 
-  #grow(): void {
+  /** Larger, or without what is gone where that is much of it. */
+  #renew(): void {
     const before = this.#slots;
-    const slots = new Uint32Array(2 * before.length);
+    const isSmall = 3 * this.#size < before.length;
+    const slots = new Uint32Array(isSmall ? before.length : 2 * before.length);
     const last = slots.length - 1;
     for (const row of before) {
-      if (row === 0) continue;
+      if (row === 0 || row === GONE) continue;
       let slot = this.#hashOf(row) & last;
       while (slots[slot] !== 0) slot = (slot + 1) & last;
       slots[slot] = row;
     }
     this.#slots = slots;
+    this.#gone = 0;
   }
 }
