@@ -480,6 +480,19 @@ describe('ADD-PATH (RFC 7911)', () => {
       expect([...rib.adjOut('p4')].length).toBe(2);
     }
   });
+
+  test('several paths whose attributes, the same ones, fit no message: none of them is told', () => {
+    const { rib } = established(1);
+    rib.peerUp(peer(2, { coding: { ...CODING, addPath } }), 0);
+    const communities = Array.from({ length: 1100 }, (_, i) => i);
+    for (const id of [1, 2, 3]) {
+      rib.receive('p1', announcing([P], attributesOf(1, id < 3 ? { communities } : {}), id));
+    }
+    const heard = new Listener().hear(takeAll(rib, 'p2'));
+    expect([...heard.routes.values()].map((one) => one.communities)).toEqual([undefined]);
+    expect(rib.counts('p2').advertised).toBe(1);
+    expect(rib.audit()).toEqual([]);
+  });
 });
 
 test('attributes that fit no message to a peer: it is told that there is no route (RFC 8654 section 5)', () => {
