@@ -219,7 +219,7 @@ export function openKernelRoutes(options: KernelRouteOptions): NodeRoutes {
     touch(prefix);
     const entry = wanted.get(prefix);
     const exchange = new Exchange();
-    if (path && path.learned !== entry?.path.learned) {
+    if (path && (entry === undefined || path.learned !== entry.path.learned)) {
       exchange.remove(requestFor('remove', prefix, wantedOf(path, undefined, true)), prefix);
     }
     if (entry) {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type HostPort,
@@ -9,7 +10,7 @@ import {
 import { type NodeRoutes, openKernelRoutes } from '../../control/kernel-routes.ts';
 import { decideOffloads } from '../../control/offload.ts';
 import { libc } from '../../sys/libc.ts';
-import { openRtnetlink, type Rtnetlink } from '../../sys/rtnetlink.ts';
+import { openRtnetlink, type Request, type Rtnetlink } from '../../sys/rtnetlink.ts';
 import { parseAddress } from '../../wire/address.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
 import { recordingLog } from '../support/log.ts';
@@ -159,10 +160,10 @@ describe('openKernelRoutes', () => {
       .map((line) => line.trim())
       .filter(Boolean);
 
-  function routes(): NodeRoutes {
+  function routes(behind: Rtnetlink = background): NodeRoutes {
     return openKernelRoutes({
       netlink,
-      background,
+      background: behind,
       open: openRtnetlink,
       hostPort: { index: open().index, mtu: 1450 },
       sources,
@@ -224,39 +225,53 @@ describe('openKernelRoutes', () => {
     expect(ip('route')).toContain('10.244.2.0/24 dev u0 proto static');
   });
 
-  it('asks in the background for many, and what changes once more meanwhile is as it was wanted last', async () => {
-    const table = routes();
-    const learned = { ...fabric(1400), learned: true };
-    const many = Array.from({ length: 1000 }, (_, n) => parsePrefix(`10.${n >> 8}.${n & 255}.0/24`));
-    const [first, second, third, fourth] = many;
-    table.set(fourth, fabric(1300));
-    const done = table.batchInBackground(() => {
-      for (const prefix of many) table.set(prefix, prefix === fourth ? fabric(1350) : learned);
-    });
-    const meanwhile = table.differences();
-    table.remove(first);
-    table.set(second, fabric(1300));
-    table.set(third, { ...fabric(1300), learned: true });
-    table.remove(fourth);
-    const [other] = await Promise.all([
-      table.batchInBackground(() => table.set(parsePrefix('10.9.9.0/24'), learned)).then(() => own().length),
-      done,
-    ]);
-    expect([other, own().length]).toEqual([999, 999]);
-    expect(await meanwhile).toEqual(AGREES);
-    expect(await table.differences()).toEqual(AGREES);
-    expect(own().filter((line) => / mtu 1[^4]/.test(line))).toEqual([
-      expect.stringMatching(/^10\.0\.1\.0\/24 dev weft0 scope link src 10\.244\.1\.1 mtu 1300/),
-      expect.stringMatching(/^10\.0\.2\.0\/24 dev weft0 .*metric 20 mtu 1300/),
-    ]);
-    await table.batchInBackground(() => {
-      for (const prefix of many) table.remove(prefix);
-    });
-    expect(own()).toHaveLength(1);
-    await table.removeAll();
-    expect(own()).toEqual([]);
-    expect(log.lines.filter(({ level }) => level === 'error')).toEqual([]);
-  });
+  /** The kernel may get to what it is asked in the background before what changes meanwhile, in between, or behind it. */
+  const later = (milliseconds: number) =>
+    ({
+      settleInBackground: (requests: readonly Request[]) =>
+        sleep(milliseconds).then(() => background.settleInBackground(requests)),
+    }) as unknown as Rtnetlink;
+  it.each([
+    ['at once', 0],
+    ['behind what changes meanwhile', 100],
+  ])(
+    'asks in the background for many, %s: what changes once more is as it was wanted last',
+    async (_, late) => {
+      const table = routes(late > 0 ? later(late) : background);
+      const learned = { ...fabric(1400), learned: true };
+      const many = Array.from({ length: 1000 }, (_, n) => parsePrefix(`10.${n >> 8}.${n & 255}.0/24`));
+      const [first, second, third, fourth] = many;
+      table.set(fourth, fabric(1300));
+      const done = table.batchInBackground(() => {
+        for (const prefix of many) table.set(prefix, prefix === fourth ? fabric(1350) : learned);
+      });
+      const meanwhile = table.differences();
+      table.remove(first);
+      table.set(second, fabric(1300));
+      table.set(third, { ...fabric(1300), learned: true });
+      table.remove(fourth);
+      const [other] = await Promise.all([
+        table
+          .batchInBackground(() => table.set(parsePrefix('10.9.9.0/24'), learned))
+          .then(() => own().length),
+        done,
+      ]);
+      expect([other, own().length]).toEqual([999, 999]);
+      expect(await meanwhile).toEqual(AGREES);
+      expect(await table.differences()).toEqual(AGREES);
+      expect(own().filter((line) => / mtu 1[^4]/.test(line))).toEqual([
+        expect.stringMatching(/^10\.0\.1\.0\/24 dev weft0 scope link src 10\.244\.1\.1 mtu 1300/),
+        expect.stringMatching(/^10\.0\.2\.0\/24 dev weft0 .*metric 20 mtu 1300/),
+      ]);
+      await table.batchInBackground(() => {
+        for (const prefix of many) table.remove(prefix);
+      });
+      expect(own()).toHaveLength(1);
+      await table.removeAll();
+      expect(own()).toEqual([]);
+      expect(log.lines.filter(({ level }) => level === 'error')).toEqual([]);
+    },
+  );
 
   it('says what the kernel has otherwise than it should, but for what changes meanwhile', async () => {
     ip('route add 10.244.9.0/24 dev u0 proto 87');
