@@ -2,13 +2,13 @@
  * Runs the program nft: one transaction a call, so that what it describes is there whole or not at all. Knows no table.
  */
 import { execFile } from 'node:child_process';
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { codeOf } from './errors.ts';
-import { PORTION } from './portions.ts';
+import { PORTION, pause } from './portions.ts';
 
 const run = promisify(execFile);
 /** A table of 300,000 ranges takes three seconds of a processor, which packets and sessions are not to wait for. */
@@ -32,24 +32,22 @@ export class NftError extends Error {
   }
 }
 
-/**
- * Carries out a script, unless its digest is the given one. It is written some of it at a time: there may be megabytes.
- *
- * @returns its digest
- * @throws NftError
- */
-export async function applyNft(
-  script: Iterable<string>,
-  options: NftOptions,
-  applied?: string,
-): Promise<string> {
-  const file = join(options.folder, `nat-${process.pid}.nft`);
+/** What tells scripts apart that are too long to be kept; worked out some at a time. */
+export async function digestOf(script: Iterable<string>): Promise<string> {
   const hash = createHash('sha256');
+  for (const text of inTexts(script)) {
+    hash.update(text);
+    await pause();
+  }
+  return hash.digest('base64');
+}
+
+/** Carries out a script, which is written some of it at a time: there may be megabytes. @throws NftError */
+export async function applyNft(script: Iterable<string>, options: NftOptions): Promise<void> {
+  const file = join(options.folder, `nat-${process.pid}.nft`);
   try {
-    await writeFile(file, hashed(inTexts(script), hash), { mode: 0o600 });
-    const digest = hash.digest('base64');
-    if (digest !== applied) await execute(['-f', file], options);
-    return digest;
+    await writeFile(file, inTexts(script), { mode: 0o600 });
+    await execute(['-f', file], options);
   } finally {
     await rm(file, { force: true });
   }
@@ -63,13 +61,6 @@ function* inTexts(pieces: Iterable<string>): Generator<string> {
     some = [];
   }
   yield some.join('');
-}
-
-function* hashed(texts: Iterable<string>, hash: Hash): Generator<string> {
-  for (const text of texts) {
-    hash.update(text);
-    yield text;
-  }
 }
 
 /** What `nft -j` answers; undefined when there is no such thing. @throws NftError when it cannot be asked */
@@ -87,7 +78,7 @@ async function execute(args: readonly string[], { program = 'nft' }: NftOptions)
     const env = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin` };
     const running = run(program, args, { env, maxBuffer: Number.POSITIVE_INFINITY });
     const { pid } = running.child;
-    if (pid !== undefined) setPriority(pid, NICE);
+    if (pid !== undefined) giveWay(pid);
     return (await running).stdout;
   } catch (error) {
     const missing = codeOf(error) === 'ENOENT';
@@ -95,4 +86,11 @@ async function execute(args: readonly string[], { program = 'nft' }: NftOptions)
     const reason = stderr?.trim().split('\n')[0] || String(error);
     throw new NftError(missing ? `there is no program ${program}` : reason, missing, { cause: error });
   }
+}
+
+/** A courtesy: where it is forbidden, nft runs like anyone. */
+function giveWay(pid: number): void {
+  try {
+    setPriority(pid, NICE);
+  } catch {}
 }

@@ -11,7 +11,7 @@ import { hashBytes } from '../../wire/keyed-hash.ts';
 import type { AttributeStore } from '../bgp/codec/attribute-cache.ts';
 import { Writer } from '../bgp/codec/bytes.ts';
 import { ByteStore } from './byte-store.ts';
-import { Column, NarrowColumn, RowSet, Rows } from './column.ts';
+import { Column, RowSet, Rows } from './column.ts';
 import { type Merits, meritsOf } from './decision.ts';
 import type { Hop, Hops } from './hops.ts';
 import { MeritColumns } from './merits.ts';
@@ -83,7 +83,7 @@ export class AttributeSets implements AttributeStore {
   /** By number; 0 is none's. */
   readonly #accounts: (Account | undefined)[] = [undefined];
   readonly #accountNumbers = new Rows();
-  readonly #accountOf = new NarrowColumn(16);
+  readonly #accountOf = new Column();
   readonly #tunnelled = new RowSet();
   /** Numbers of next hops, of sets that were resolved. */
   readonly #hopOf = new Column();

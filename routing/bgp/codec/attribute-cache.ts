@@ -1,8 +1,7 @@
 /**
  * Attributes that a peer sent before, by their bytes: most routes come with what others came with, in messages of their own,
  * and what was read without an error once need not be read again. What is remembered is what the receiver has made of them,
- * by its number. Where he keeps these very bytes, as most peers write them, they are compared with his; others are in a ring,
- * and what is written over is forgotten: it never holds more than some megabytes of what was received. It grows while it is
+ * by its number. Where he keeps these very bytes they are compared with his; others are in a ring, and what is written over is forgotten: it never holds more than some megabytes of what was received. It grows while it is
  * in demand.
  */
 import { hashBytes } from '../../../wire/keyed-hash.ts';
@@ -93,7 +92,7 @@ export class AttributeCache {
     if (this.#made === this.#heads.length && this.#made < MOST_ENTRIES) this.#grow();
     const length = store.isKeptAs(id, bytes, from, to) ? KEPT : to - from;
     if (length > this.#heads.length * ENTRY_BYTES) return;
-    if (length > 0) this.#findPlace(length);
+    if (length !== KEPT) this.#findPlace(length);
     this.#makeRoom(this.#end + length);
     const all = this.#entries;
     const entry = this.#made++ & (this.#heads.length - 1);
@@ -105,7 +104,7 @@ export class AttributeCache {
     all.serials[entry] = store.serialOf(id);
     all.next[entry] = this.#heads[head];
     this.#heads[head] = entry + 1;
-    if (length === 0) return;
+    if (length === KEPT) return;
     this.#ring.set(bytes.subarray(from, to), this.#end % this.#ring.length);
     this.#end += length;
   }
