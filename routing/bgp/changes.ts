@@ -77,14 +77,14 @@ export class Changes {
     }
   }
 
-  #batchOf({ routes, ...prefixes }: BestRoutes): RouteBatch {
+  #batchOf({ family, words, lengths, which, routes }: BestRoutes): RouteBatch {
     // Sets of attributes differ in much that forwarding does not ask for.
     let last = NONE;
     const paths = routes.map((some) => {
       if (!this.#leadsBy(some, last)) last = some.flatMap((route) => this.#pathOf(route));
       return last;
     });
-    return { ...prefixes, paths };
+    return { family, words, lengths, which, paths };
   }
 
   /** Whether a route is by this one path. */

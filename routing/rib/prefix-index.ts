@@ -9,8 +9,8 @@ import type { Family } from '../bgp/codec/family.ts';
 import { Column, NarrowColumn, Rows } from './column.ts';
 
 const FIRST_SLOTS = 1024;
-/** In a slot whose row has been removed, while there is something behind it that is to be found. */
-const GONE = 0xffff_ffff;
+/** In a slot whose row has been removed, while there is something behind it that is to be found. No row has the number 0. */
+const GONE = 1 << 31;
 
 export class PrefixIndex {
   readonly #family: Family;
@@ -19,8 +19,12 @@ export class PrefixIndex {
   /** Of IPv6. */
   readonly #others: readonly Column[];
   readonly #lengths = new NarrowColumn(8);
-  /** Row numbers where their hash wants them, or behind, or GONE; 0: free. Its length is a power of two. */
-  #slots = new Uint32Array(FIRST_SLOTS);
+  /**
+   * Row numbers where their hash wants them, or behind, or GONE; 0: free. Its length is a power of two, and more than any
+   * row number: what is above has those bits of the hash that do not say where it stands, so that the rows of others,
+   * which are anywhere in memory, are hardly ever looked at.
+   */
+  #slots = new Int32Array(FIRST_SLOTS);
   #size = 0;
   /** Slots that say so. */
   #gone = 0;
@@ -41,18 +45,20 @@ export class PrefixIndex {
 
   /** 0: it is not there. */
   find(prefix: Prefix): number {
-    return this.#slots[this.#slotOf(prefix)];
+    const { address, length } = prefix;
+    return this.#rowIn(this.#slotOf(prefix, hashPrefix(address.words, length)));
   }
 
   add(prefix: Prefix): number {
-    let slot = this.#slotOf(prefix);
-    if (this.#slots[slot] !== 0) return this.#slots[slot];
+    const hash = hashPrefix(prefix.address.words, prefix.length);
+    let slot = this.#slotOf(prefix, hash);
+    if (this.#slots[slot] !== 0) return this.#rowIn(slot);
     // Half full at most: runs stay short.
     if (2 * (this.#size + this.#gone + 1) > this.#slots.length) {
       this.#renew();
-      slot = this.#slotOf(prefix);
+      slot = this.#slotOf(prefix, hash);
     }
-    slot = this.#firstGone(prefix, slot);
+    slot = this.#firstGone(hash, slot);
     if (this.#slots[slot] === GONE) this.#gone--;
     const row = this.#rows.take();
     const { words } = prefix.address;
@@ -60,7 +66,7 @@ export class PrefixIndex {
     for (let i = 0; i < this.#others.length; i++) this.#others[i].set(row, words[i + 1]);
     // One more, so that a prefix of length 0 is a row with something in it.
     this.#lengths.set(row, prefix.length + 1);
-    this.#slots[slot] = row;
+    this.#slots[slot] = (hash & -this.#slots.length) | row;
     this.#size++;
     return row;
   }
@@ -69,7 +75,7 @@ export class PrefixIndex {
     const slots = this.#slots;
     const last = slots.length - 1;
     let slot = this.#hashOf(row) & last;
-    while (slots[slot] !== row) slot = (slot + 1) & last;
+    while ((slots[slot] & last) !== row) slot = (slot + 1) & last;
     if (slots[(slot + 1) & last] === 0) {
       slots[slot] = 0;
       for (slot = (slot - 1) & last; slots[slot] === GONE; slot = (slot - 1) & last) {
@@ -111,23 +117,30 @@ export class PrefixIndex {
     return at + 1 + this.#others.length;
   }
 
+  #rowIn(slot: number): number {
+    return this.#slots[slot] & (this.#slots.length - 1);
+  }
+
   /** Where it stands, or the free slot behind where it would. */
-  #slotOf({ address: { words }, length }: Prefix): number {
+  #slotOf({ address: { words }, length }: Prefix, hash: number): number {
     const slots = this.#slots;
     const last = slots.length - 1;
-    let slot = hashPrefix(words, length) & last;
+    let slot = hash & last;
     for (;;) {
-      const row = slots[slot];
-      if (row === 0 || (row !== GONE && this.#is(row, words, length))) return slot;
+      const there = slots[slot];
+      if (there === 0) return slot;
+      const row = there & last;
+      // What is GONE may have the bits of any hash.
+      if (((there ^ hash) & ~last) === 0 && row !== 0 && this.#is(row, words, length)) return slot;
       slot = (slot + 1) & last;
     }
   }
 
   /** Between where the hash wants it and a free slot the first that has become free again, or that one. */
-  #firstGone({ address: { words }, length }: Prefix, free: number): number {
+  #firstGone(hash: number, free: number): number {
     if (this.#gone === 0) return free;
     const last = this.#slots.length - 1;
-    let slot = hashPrefix(words, length) & last;
+    let slot = hash & last;
     while (slot !== free && this.#slots[slot] !== GONE) slot = (slot + 1) & last;
     return slot;
   }
@@ -150,13 +163,15 @@ export class PrefixIndex {
   #renew(): void {
     const before = this.#slots;
     const isSmall = 3 * this.#size < before.length;
-    const slots = new Uint32Array(isSmall ? before.length : 2 * before.length);
+    const slots = new Int32Array(isSmall ? before.length : 2 * before.length);
     const last = slots.length - 1;
-    for (const row of before) {
-      if (row === 0 || row === GONE) continue;
-      let slot = this.#hashOf(row) & last;
+    for (const there of before) {
+      const row = there & (before.length - 1);
+      if (row === 0) continue;
+      const hash = this.#hashOf(row);
+      let slot = hash & last;
       while (slots[slot] !== 0) slot = (slot + 1) & last;
-      slots[slot] = row;
+      slots[slot] = (hash & ~last) | row;
     }
     this.#slots = slots;
     this.#gone = 0;

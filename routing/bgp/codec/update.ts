@@ -65,10 +65,19 @@ export interface ReceivedUpdate {
   /** For the log and the counters. */
   readonly errors: readonly AttributeError[];
   /** What was made of the same attributes when they came before: then the update has none. */
-  readonly known?: Known;
+  readonly known?: Known | undefined;
   /** To be told at once what is made of the attributes: they may come again. */
-  readonly cache?: AttributeCache;
+  readonly cache?: AttributeCache | undefined;
 }
+
+/** Of one shape, whatever is in it: who reads it does so a million times. */
+const received = (
+  update: Update,
+  treatAsWithdraw: boolean,
+  errors: readonly AttributeError[],
+  known: Known | undefined,
+  cache: AttributeCache | undefined,
+): ReceivedUpdate => ({ kind: 'update', update, treatAsWithdraw, errors, known, cache });
 
 const CATEGORY = Flag.optional | Flag.transitive;
 
@@ -100,13 +109,11 @@ export const decodeUpdate = (
 
   const { offset: first, left } = attributePart;
   if (left === 0 && nlri.length === 0) {
-    const update = { withdrawn, attributes: NONE, nlri };
-    return ok({ kind: 'update', update, treatAsWithdraw: false, errors: FINE });
+    return ok(received({ withdrawn, attributes: NONE, nlri }, false, FINE, undefined, undefined));
   }
   const known = nlri.length > 0 ? cache?.find(bytes, first, first + left) : undefined;
   if (known !== undefined) {
-    const update = { withdrawn, attributes: NONE, nlri };
-    return ok({ kind: 'update', update, treatAsWithdraw: false, errors: FINE, known });
+    return ok(received({ withdrawn, attributes: NONE, nlri }, false, FINE, known, undefined));
   }
   const list = new AttributeList(bytes, coding);
   list.read(attributePart);
@@ -131,8 +138,7 @@ export const decodeUpdate = (
   if (reach !== undefined) update.reach = reach;
   // Complete and without routes of their own: the same for the next message.
   const isWhole = nlri.length > 0 && list.errors.length === 0 && reach === undefined && unreach === undefined;
-  const received = { kind: 'update', update, treatAsWithdraw, errors: list.errors } as const;
-  return ok(isWhole && cache !== undefined ? { ...received, cache } : received);
+  return ok(received(update, treatAsWithdraw, list.errors, undefined, isWhole ? cache : undefined));
 };
 
 const FINE: readonly AttributeError[] = [];
