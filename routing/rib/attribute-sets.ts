@@ -17,6 +17,7 @@ import type { Hop, Hops } from './hops.ts';
 import { MeritColumns } from './merits.ts';
 import { readPacked, writePacked } from './packed.ts';
 import type { RouteAttributes } from './route.ts';
+import { RowSlots } from './row-slots.ts';
 
 /** A set by its number. 0: none. */
 export type AttributeSet = number;
@@ -30,7 +31,6 @@ export class Account {
   number = 0;
 }
 
-const FIRST_SLOTS = 1024;
 /** Attributes that stay decoded, of sets with so many bytes, and of larger ones: a power of two. */
 const DECODED = 1024;
 const SHORT_BYTES = 512;
@@ -89,9 +89,7 @@ export class AttributeSets implements AttributeStore {
   readonly #hopOf = new Column();
   /** Of sets that were compared. */
   readonly #merits = new MeritColumns();
-  /** By hash a set, 0: none; the others behind it in `next`. As many slots as sets, or more: a power of two. */
-  #slots = new Uint32Array(FIRST_SLOTS);
-  readonly #next = new Column();
+  readonly #slots = new RowSlots();
   readonly #hashes = new Column();
   #size = 0;
   readonly #short = new Decoded(DECODED);
@@ -119,9 +117,14 @@ export class AttributeSets implements AttributeStore {
     const sent = writePacked(scratch, attributes);
     const { buffer, length } = scratch;
     const hash = hashBytes(buffer, 0, length);
-    for (let id = this.#slots[hash & (this.#slots.length - 1)]; id !== 0; id = this.#next.get(id)) {
-      if (this.#hashes.get(id) === hash && this.#packed.is(id, buffer, 0, length)) return id;
+    const slots = this.#slots;
+    let gone = -1;
+    for (let slot = slots.seek(hash); slot >= 0; slot = slots.seek(hash, slot + 1)) {
+      const id = slots.rowAt(slot);
+      if (this.#serials.get(id) === 0) gone = slot;
+      else if (this.#hashes.get(id) === hash && this.#packed.is(id, buffer, 0, length)) return id;
     }
+    if (gone < 0 && slots.isFull) this.#renew();
     const id = this.#rows.take();
     this.#lastSerial = (this.#lastSerial + 1) >>> 0 || 1;
     this.#serials.set(id, this.#lastSerial);
@@ -132,8 +135,9 @@ export class AttributeSets implements AttributeStore {
     if (account !== undefined) this.#charge(account, id, SET_BYTES + length);
     if (length >= TOO_LONG) this.#kept.set(id, attributes);
     else this.#decoded(length).set(id, attributes);
-    if (++this.#size > this.#slots.length) this.#grow();
-    else this.#link(id);
+    if (gone < 0) slots.add(hash, id);
+    else slots.replace(gone, id);
+    this.#size++;
     return id;
   }
 
@@ -250,7 +254,6 @@ export class AttributeSets implements AttributeStore {
     this.#credit(id, SET_BYTES + length);
     if (length >= TOO_LONG) this.#kept.delete(id);
     else this.#decoded(length).forget(id);
-    this.#unlink(id);
     this.#merits.forget(id);
     this.#tunnelled.delete(id);
     this.#packed.delete(id);
@@ -260,26 +263,10 @@ export class AttributeSets implements AttributeStore {
     if (hop !== undefined) this.#hops.release(hop);
   }
 
-  #link(id: AttributeSet): void {
-    const slot = this.#hashes.get(id) & (this.#slots.length - 1);
-    this.#next.set(id, this.#slots[slot]);
-    this.#slots[slot] = id;
-  }
-
-  #unlink(id: AttributeSet): void {
-    const slot = this.#hashes.get(id) & (this.#slots.length - 1);
-    const behind = this.#next.get(id);
-    if (this.#slots[slot] === id) {
-      this.#slots[slot] = behind;
-      return;
+  #renew(): void {
+    this.#slots.renew(this.#size);
+    for (let id = 1; id < this.#rows.end; id++) {
+      if (this.#serials.get(id) !== 0) this.#slots.add(this.#hashes.get(id), id);
     }
-    let before = this.#slots[slot];
-    while (this.#next.get(before) !== id) before = this.#next.get(before);
-    this.#next.set(before, behind);
-  }
-
-  #grow(): void {
-    this.#slots = new Uint32Array(2 * this.#slots.length);
-    for (let id = 1; id < this.#rows.end; id++) if (this.#serials.get(id) !== 0) this.#link(id);
   }
 }

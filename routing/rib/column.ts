@@ -86,14 +86,20 @@ export class RowSet {
 export class Rows {
   /** Every row ever given out is below. */
   end = 1;
-  readonly #free: number[] = [];
+  /** The one given back last, and of each the one before it: a list of a million would be copied as it grows. */
+  #free = 0;
+  readonly #before = new Column();
 
   take(): number {
-    return this.#free.pop() ?? this.end++;
+    const row = this.#free;
+    if (row === 0) return this.end++;
+    this.#free = this.#before.get(row);
+    return row;
   }
 
   giveBack(row: number): void {
-    this.#free.push(row);
+    this.#before.set(row, this.#free);
+    this.#free = row;
   }
 }
 

@@ -7,10 +7,7 @@ import type { Prefix } from '../../wire/prefix.ts';
 import { hashPrefix, hashPrefix4 } from '../../wire/prefix-hash.ts';
 import type { Family } from '../bgp/codec/family.ts';
 import { Column, NarrowColumn, Rows } from './column.ts';
-
-const FIRST_SLOTS = 1024;
-/** In a slot whose row has been removed, while there is something behind it that is to be found. No row has the number 0. */
-const GONE = 1 << 31;
+import { RowSlots } from './row-slots.ts';
 
 export class PrefixIndex {
   readonly #family: Family;
@@ -19,15 +16,11 @@ export class PrefixIndex {
   /** Of IPv6. */
   readonly #others: readonly Column[];
   readonly #lengths = new NarrowColumn(8);
-  /**
-   * Row numbers where their hash wants them, or behind, or GONE; 0: free. Its length is a power of two, and more than any
-   * row number: what is above has those bits of the hash that do not say where it stands, so that the rows of others,
-   * which are anywhere in memory, are hardly ever looked at.
-   */
-  #slots = new Int32Array(FIRST_SLOTS);
+  readonly #slots = new RowSlots();
   #size = 0;
-  /** Slots that say so. */
-  #gone = 0;
+  /** The row found last, and to which side of the one before it was: who tells again, or withdraws, goes through them in a row. */
+  #last = 0;
+  #step = 1;
 
   constructor(family: Family) {
     this.#family = family;
@@ -46,47 +39,43 @@ export class PrefixIndex {
   /** 0: it is not there. */
   find(prefix: Prefix): number {
     const { address, length } = prefix;
-    return this.#rowIn(this.#slotOf(prefix, hashPrefix(address.words, length)));
+    const near = this.#near(address.words, length);
+    if (near !== 0) return near;
+    const hash = hashPrefix(address.words, length);
+    const slots = this.#slots;
+    for (let slot = slots.seek(hash); slot >= 0; slot = slots.seek(hash, slot + 1)) {
+      const row = slots.rowAt(slot);
+      if (this.#is(row, address.words, length)) return this.#found(row);
+    }
+    return 0;
   }
 
   add(prefix: Prefix): number {
-    const hash = hashPrefix(prefix.address.words, prefix.length);
-    let slot = this.#slotOf(prefix, hash);
-    if (this.#slots[slot] !== 0) return this.#rowIn(slot);
-    // Half full at most: runs stay short.
-    if (2 * (this.#size + this.#gone + 1) > this.#slots.length) {
-      this.#renew();
-      slot = this.#slotOf(prefix, hash);
+    const { address, length } = prefix;
+    const { words } = address;
+    const near = this.#near(words, length);
+    if (near !== 0) return near;
+    const hash = hashPrefix(words, length);
+    const slots = this.#slots;
+    let gone = -1;
+    for (let slot = slots.seek(hash); slot >= 0; slot = slots.seek(hash, slot + 1)) {
+      const row = slots.rowAt(slot);
+      if (this.#is(row, words, length)) return this.#found(row);
+      if (!this.has(row)) gone = slot;
     }
-    slot = this.#firstGone(hash, slot);
-    if (this.#slots[slot] === GONE) this.#gone--;
+    if (gone < 0 && slots.isFull) this.#renew();
     const row = this.#rows.take();
-    const { words } = prefix.address;
     this.#first.set(row, words[0]);
     for (let i = 0; i < this.#others.length; i++) this.#others[i].set(row, words[i + 1]);
     // One more, so that a prefix of length 0 is a row with something in it.
-    this.#lengths.set(row, prefix.length + 1);
-    this.#slots[slot] = (hash & -this.#slots.length) | row;
+    this.#lengths.set(row, length + 1);
+    if (gone < 0) slots.add(hash, row);
+    else slots.replace(gone, row);
     this.#size++;
     return row;
   }
 
   remove(row: number): void {
-    const slots = this.#slots;
-    const last = slots.length - 1;
-    let slot = this.#hashOf(row) & last;
-    while ((slots[slot] & last) !== row) slot = (slot + 1) & last;
-    if (slots[(slot + 1) & last] === 0) {
-      slots[slot] = 0;
-      for (slot = (slot - 1) & last; slots[slot] === GONE; slot = (slot - 1) & last) {
-        slots[slot] = 0;
-        this.#gone--;
-      }
-    } else {
-      // To move up what stands behind, the hash of each would be needed, whose rows are anywhere in memory.
-      slots[slot] = GONE;
-      this.#gone++;
-    }
     this.#lengths.set(row, 0);
     this.#rows.giveBack(row);
     this.#size--;
@@ -117,32 +106,19 @@ export class PrefixIndex {
     return at + 1 + this.#others.length;
   }
 
-  #rowIn(slot: number): number {
-    return this.#slots[slot] & (this.#slots.length - 1);
+  /** Beside the row found last; 0: it is not. */
+  #near(words: readonly number[], length: number): number {
+    const row = this.#last + this.#step;
+    if (row < 1 || !this.#is(row, words, length)) return 0;
+    this.#last = row;
+    return row;
   }
 
-  /** Where it stands, or the free slot behind where it would. */
-  #slotOf({ address: { words }, length }: Prefix, hash: number): number {
-    const slots = this.#slots;
-    const last = slots.length - 1;
-    let slot = hash & last;
-    for (;;) {
-      const there = slots[slot];
-      if (there === 0) return slot;
-      const row = there & last;
-      // What is GONE may have the bits of any hash.
-      if (((there ^ hash) & ~last) === 0 && row !== 0 && this.#is(row, words, length)) return slot;
-      slot = (slot + 1) & last;
-    }
-  }
-
-  /** Between where the hash wants it and a free slot the first that has become free again, or that one. */
-  #firstGone(hash: number, free: number): number {
-    if (this.#gone === 0) return free;
-    const last = this.#slots.length - 1;
-    let slot = hash & last;
-    while (slot !== free && this.#slots[slot] !== GONE) slot = (slot + 1) & last;
-    return slot;
+  #found(row: number): number {
+    const step = row - this.#last;
+    if (step === 1 || step === -1) this.#step = step;
+    this.#last = row;
+    return row;
   }
 
   #is(row: number, words: readonly number[], length: number): boolean {
@@ -159,21 +135,8 @@ export class PrefixIndex {
     return hashPrefix(address.words, length);
   }
 
-  /** Larger, or without what is gone where that is much of it. */
   #renew(): void {
-    const before = this.#slots;
-    const isSmall = 3 * this.#size < before.length;
-    const slots = new Int32Array(isSmall ? before.length : 2 * before.length);
-    const last = slots.length - 1;
-    for (const there of before) {
-      const row = there & (before.length - 1);
-      if (row === 0) continue;
-      const hash = this.#hashOf(row);
-      let slot = hash & last;
-      while (slots[slot] !== 0) slot = (slot + 1) & last;
-      slots[slot] = (hash & ~last) | row;
-    }
-    this.#slots = slots;
-    this.#gone = 0;
+    this.#slots.renew(this.#size);
+    for (let row = 1; row < this.end; row++) if (this.has(row)) this.#slots.add(this.#hashOf(row), row);
   }
 }

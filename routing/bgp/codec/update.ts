@@ -85,6 +85,9 @@ const updateError = (subcode: number, why: string, data?: Uint8Array): SessionEr
   sessionError(ErrorCode.update, subcode, why, data);
 
 const NONE: Attributes = {};
+const LENGTH_BYTES = 2;
+
+const u16At = (bytes: Uint8Array, at: number): number => (bytes[at] << 8) | bytes[at + 1];
 
 /** @param from behind the header, up to `to` @param cache of what this peer sent before in this coding */
 export const decodeUpdate = (
@@ -94,29 +97,30 @@ export const decodeUpdate = (
   coding: Coding,
   cache?: AttributeCache,
 ): Result<ReceivedUpdate> => {
-  const reader = new Reader(bytes, from, to);
-  const withdrawnPart = reader.part(reader.u16());
-  const attributePart = reader.part(reader.u16());
-  if (reader.overrun) {
+  // A Reader for what is there only: most UPDATEs announce or withdraw, and do not do both.
+  const routes = from + LENGTH_BYTES;
+  const routesEnd = routes + u16At(bytes, from);
+  const first = routesEnd + LENGTH_BYTES;
+  const end = first <= to ? first + u16At(bytes, routesEnd) : first;
+  if (end > to) {
     return fail(updateError(UpdateError.malformedAttributeList, 'the lengths inside exceed the message'));
   }
-  const withdrawn = readNlri(withdrawnPart, 4, coding.addPath[4]);
+  const withdrawn = readRoutes(bytes, routes, routesEnd, coding);
   if (withdrawn instanceof Malformed) {
     return fail(updateError(UpdateError.invalidNetworkField, `withdrawn routes: ${withdrawn.why}`));
   }
-  const nlri = readNlri(reader, 4, coding.addPath[4]);
+  const nlri = readRoutes(bytes, end, to, coding);
   if (nlri instanceof Malformed) return fail(updateError(UpdateError.invalidNetworkField, nlri.why));
 
-  const { offset: first, left } = attributePart;
-  if (left === 0 && nlri.length === 0) {
+  if (first === end && nlri.length === 0) {
     return ok(received({ withdrawn, attributes: NONE, nlri }, false, FINE, undefined, undefined));
   }
-  const known = nlri.length > 0 ? cache?.find(bytes, first, first + left) : undefined;
+  const known = nlri.length > 0 ? cache?.find(bytes, first, end) : undefined;
   if (known !== undefined) {
     return ok(received({ withdrawn, attributes: NONE, nlri }, false, FINE, known, undefined));
   }
   const list = new AttributeList(bytes, coding);
-  list.read(attributePart);
+  list.read(new Reader(bytes, first, end));
   if (list.fatal !== undefined) return fail(list.fatal);
   const { reach, unreach } = list;
   list.requireMandatory(nlri.length > 0, (reach?.nlri.length ?? 0) > 0);
@@ -140,6 +144,16 @@ export const decodeUpdate = (
   const isWhole = nlri.length > 0 && list.errors.length === 0 && reach === undefined && unreach === undefined;
   return ok(received(update, treatAsWithdraw, list.errors, undefined, isWhole ? cache : undefined));
 };
+
+const NO_ROUTES: readonly Nlri[] = [];
+
+const readRoutes = (
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  { addPath }: Coding,
+): readonly Nlri[] | Malformed =>
+  from === to ? NO_ROUTES : readNlri(new Reader(bytes, from, to), 4, addPath[4]);
 
 const FINE: readonly AttributeError[] = [];
 

@@ -9,6 +9,7 @@ import { Hops } from '../../../routing/rib/hops.ts';
 import { Memo } from '../../../routing/rib/memo.ts';
 import { PrefixIndex } from '../../../routing/rib/prefix-index.ts';
 import type { RouteAttributes } from '../../../routing/rib/route.ts';
+import { RowSlots } from '../../../routing/rib/row-slots.ts';
 import { ipv4, ipv6 } from '../../../wire/address.ts';
 import { formatPrefix, maskAddress, type Prefix } from '../../../wire/prefix.ts';
 import { address4, address6, attributes } from '../../support/bgp-arbitraries.ts';
@@ -93,6 +94,47 @@ describe('the index of prefixes', () => {
         expect([formatPrefix(index.prefixOf(at)), index.has(at)]).toEqual([key, true]);
     });
   }
+});
+
+test('prefixes are found in the order of their rows, against it, and in any other, also after all have gone', () => {
+  const index = new PrefixIndex(4);
+  const prefixes = Array.from({ length: 5000 }, (_, i): Prefix => {
+    return { address: { family: 4, words: [(Math.imul(i, 0x9e3779b1) & 0xffffff00) >>> 0] }, length: 24 };
+  });
+  const byAddress = [...prefixes].sort((a, b) => a.address.words[0] - b.address.words[0]);
+  const orders = [prefixes, [...prefixes].reverse(), byAddress, prefixes];
+  for (const coming of orders) {
+    const rows = new Map(coming.map((one) => [one, index.add(one)]));
+    expect(new Set(rows.values()).size).toBe(prefixes.length);
+    for (const looking of orders) for (const one of looking) expect(index.find(one)).toBe(rows.get(one));
+    for (const one of coming) expect(index.add(one)).toBe(rows.get(one));
+    for (const going of coming) {
+      index.remove(index.find(going));
+      expect(index.find(going)).toBe(0);
+    }
+    expect(index.size).toBe(0);
+  }
+  // As many as were there at once, however often they came.
+  expect(index.end).toBe(prefixes.length + 1);
+});
+
+test('a prefix that comes and goes a million times takes no more than it did once', () => {
+  const slots = new RowSlots();
+  const found = (hash: number): number[] => {
+    const rows: number[] = [];
+    for (let slot = slots.seek(hash); slot >= 0; slot = slots.seek(hash, slot + 1))
+      rows.push(slots.rowAt(slot));
+    return rows;
+  };
+  slots.add(77, 1);
+  slots.add(77 + (1 << 20), 2);
+  slots.add(77, 3);
+  expect([found(77), found(77 + (1 << 20)), found(77 + (2 << 20))]).toEqual([[1, 3], [2], []]);
+  for (let n = 0; n < 1_000_000; n++) slots.replace(slots.seek(77), (n % 100) + 4);
+  expect([found(77), slots.isFull]).toEqual([[103, 3], false]);
+  for (let row = 4; !slots.isFull; row++) slots.add(row << 12, row);
+  slots.renew(3);
+  expect([found(77), slots.isFull]).toEqual([[], false]);
 });
 
 test('bytes by row are what was set last, of any length, and their memory is given to others', () => {
