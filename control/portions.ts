@@ -1,7 +1,7 @@
 /** Work that is many small pieces, done so that everything else has its turn in between. */
 
-/** Pieces in one go: a millisecond or two. */
-export const PORTION = 2048;
+/** Pieces in one go: less than a millisecond. */
+export const PORTION = 512;
 
 /** Resolves when what waits has had its turn. */
 export const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -15,7 +15,7 @@ export interface BestSource {
 
 /** Prefixes a batch: as many as the node takes in some milliseconds, which are more as it warms up. */
 const LEAST = 64;
-const MOST = 2048;
+const MOST = 1024;
 /** A batch that was taken sooner is followed by a larger one, milliseconds. */
 const PACE = 2;
 
