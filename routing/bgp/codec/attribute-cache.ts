@@ -1,8 +1,8 @@
 /**
  * Attributes that a peer sent before, by their bytes: most routes come with what others came with, in messages of their own,
  * and what was read without an error once need not be read again. What is remembered is what the receiver has made of them,
- * by its number. Where he keeps these very bytes they are compared with his; others are in a ring, and what is written over is forgotten: it never holds more than some megabytes of what was received. It grows while it is
- * in demand.
+ * by its number. Where he keeps these very bytes they are compared with his; others are in a ring, and what is written over
+ * is forgotten: it never holds more than some megabytes of what was received. It grows while it is in demand.
  */
 import { hashBytes } from '../../../wire/keyed-hash.ts';
 import type { Attributes } from './attributes.ts';
