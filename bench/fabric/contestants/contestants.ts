@@ -4,13 +4,14 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Namespace } from '../../../lab/namespace.ts';
 import type { Run } from '../../../lab/run.ts';
+import { allowedCpus } from '../../../sys/cpus.ts';
 import type { Setting } from '../setting.ts';
 import { cable, kernelVxlan, routing } from './kernel.ts';
 import { oneByOne } from './one-by-one.ts';
 import { openVswitch } from './open-vswitch.ts';
 import { createSite, joinNodes, PODS, type Site } from './site.ts';
 import { tinc } from './tinc.ts';
-import { weft } from './weft.ts';
+import { weft, weftApart } from './weft.ts';
 import { wireguard } from './wireguard.ts';
 
 interface Kind {
@@ -19,6 +20,8 @@ interface Kind {
   build(site: Site): Promise<number[]>;
   /** A program that has to be installed, how to ask it for its version, and the Debian package that has it. */
   readonly needs?: { readonly program: string; readonly package: string };
+  /** Processors without which it is not what its title says. */
+  readonly cpus?: number;
   /** Families that it carries, both by default. */
   readonly families?: readonly (4 | 6)[];
 }
@@ -28,6 +31,7 @@ export const contestants = {
   routing: { title: 'plain routing, no tunnel', build: routing },
   'kernel-vxlan': { title: 'kernel VXLAN', build: kernelVxlan },
   weft: { title: 'Weft, VXLAN', build: weft('vxlan') },
+  'weft-apart': { title: 'Weft, VXLAN, workers on processors of their own', build: weftApart, cpus: 2 },
   'weft-ipip': { title: 'Weft, IPIP', build: weft('ipip') },
   'weft-direct': { title: 'Weft, direct', build: weft('direct') },
   'weft-2-workers': { title: 'Weft, VXLAN, 2 workers', build: weft('vxlan', 2) },
@@ -67,7 +71,8 @@ export interface Contestant {
 
 /** Why it cannot take part on this machine; undefined when it can. */
 export function missing(name: ContestantName): string | undefined {
-  const { needs }: Kind = contestants[name];
+  const { needs, cpus = 1 }: Kind = contestants[name];
+  if (allowedCpus().length < cpus) return `takes ${cpus} processors`;
   if (!needs || findProgram(needs.program)) return undefined;
   return `not installed (Debian: apt-get install ${needs.package})`;
 }

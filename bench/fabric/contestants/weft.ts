@@ -1,5 +1,6 @@
 /** Weft itself: the real `weft node` on both nodes, with one of its encapsulations. */
 import { WeftNode, type WeftNodeOptions } from '../../../lab/weft-node.ts';
+import { allowedCpus } from '../../../sys/cpus.ts';
 import { CIDRS, PODS, SIDES, type Site, UNDERLAY } from './site.ts';
 
 export type Encapsulation = 'vxlan' | 'ipip' | 'direct';
@@ -10,11 +11,17 @@ export const weft =
   async (site: Site): Promise<number[]> =>
     (await startWeft(site, type, workers)).map(({ pid }) => pid);
 
+/** With VXLAN, and no processor that has workers of both nodes, as on machines of their own. */
+export const weftApart = async (site: Site): Promise<number[]> =>
+  (await startWeft(site, 'vxlan', undefined, { apart: true })).map(({ pid }) => pid);
+
 export interface StartOptions extends Omit<WeftNodeOptions, 'config' | 'nodeArguments'> {
   /** Arguments of Node itself, by side. */
   readonly nodeArguments?: (side: number) => readonly string[];
   /** Of the first node, beside the one to the other pod. */
   readonly routes?: readonly { readonly to: string; readonly via: string }[];
+  /** Whether each node's workers stay on half of the processors, of which the other's use none. */
+  readonly apart?: boolean;
   /** What else the first node's configuration has. */
   readonly first?: Readonly<Record<string, unknown>>;
 }
@@ -23,8 +30,9 @@ export async function startWeft(
   { run, pods, nodes, setting }: Site,
   type: Encapsulation,
   workers = setting.workers,
-  { routes = [], first = {}, nodeArguments = () => [], ...options }: StartOptions = {},
+  { routes = [], apart = false, first = {}, nodeArguments = () => [], ...options }: StartOptions = {},
 ): Promise<WeftNode[]> {
+  const cpusOf = (side: number) => allowedCpus().filter((_, n) => n % SIDES.length === side);
   const started: WeftNode[] = [];
   const { family } = setting;
   for (const i of SIDES) {
@@ -37,7 +45,7 @@ export async function startWeft(
         node: { name: `node-${i}`, address: [UNDERLAY[i], ...(sixth ? [`fd00:77::${i + 1}`] : [])] },
         pods: { cidrs: [CIDRS[family][i]] },
         encap: { type },
-        engine: { workers },
+        engine: { workers, ...(apart && { cpus: cpusOf(i) }) },
         routes: [
           { to: CIDRS[family][1 - i], via: sixth ? `fd00:77::${2 - i}` : UNDERLAY[1 - i] },
           ...(i === 0 ? routes : []),
