@@ -67,7 +67,7 @@ const ALL: readonly ContestantName[] = [
   'open-vswitch',
 ];
 
-/** With what is to be reached by Weft however it is set up, also with a processor for each node's worker. */
+/** Where Weft takes part a second time, with a processor for each node's worker. */
 const apart = (list: readonly ContestantName[]): readonly ContestantName[] =>
   list.flatMap((name) => (name === 'weft' ? [name, 'weft-apart'] : [name]));
 
