@@ -22,6 +22,7 @@ export interface FabricOptions {
   readonly mtu?: number;
   readonly underlay?: Setting['underlay'];
   readonly workers?: number;
+  readonly masquerade?: boolean;
   readonly resume?: string | boolean;
   readonly journals: string;
   readonly stopAfter?: number;
@@ -63,6 +64,7 @@ export function fabricOptions(command: Command): Command {
     .addOption(new Option('--mtu <bytes>', 'of the underlay').argParser(count))
     .addOption(new Option('--underlay <kind>', 'what it lets pass').choices(['wire', 'offloading']))
     .addOption(new Option('--workers <n>', 'worker threads of a Weft node (default: 1)').argParser(count))
+    .option('--masquerade', 'have the nodes masquerade what pods send to outside')
     .option(
       '--resume [file]',
       'continue a run that has ended early, the newest of the same options by default',
@@ -118,12 +120,13 @@ export async function runFabric(options: FabricOptions): Promise<FabricResults> 
   };
 }
 
-function overrideOf({ family, mtu, underlay, workers }: FabricOptions): Partial<Setting> {
+function overrideOf({ family, mtu, underlay, workers, masquerade }: FabricOptions): Partial<Setting> {
   return {
     ...(family && { family: Number(family) as 4 | 6 }),
     ...(mtu && { mtu }),
     ...(underlay && { underlay }),
     ...(workers && { workers }),
+    ...(masquerade && { masquerade }),
   };
 }
 

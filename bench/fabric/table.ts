@@ -98,6 +98,7 @@ const offloading = { underlay: 'offloading' } as const;
 const jumbo = { mtu: 9000 } as const;
 const sixth = { family: 6 } as const;
 const plain = { podOffload: false } as const;
+const masquerading = { masquerade: true } as const;
 
 // biome-ignore format: a table
 const entries: readonly Entry[] = [
@@ -128,6 +129,7 @@ const entries: readonly Entry[] = [
   { id: 'tcp1-mtu9000', title: 'TCP 1 stream', level: 'full', work: tcp(1), setting: jumbo, contestants: LIMIT, metric: 'gbits' },
   { id: 'tcp4-mtu9000', title: 'TCP 4 streams', level: 'full', work: tcp(4), setting: jumbo, contestants: LIMIT, metric: 'gbits' },
   { id: 'tcp1-plain-pods', title: 'TCP 1 stream', level: 'full', work: tcp(1), setting: plain, contestants: LIMIT, metric: 'gbits' },
+  { id: 'tcp1-masquerade', title: 'TCP 1 stream', level: 'standard', work: tcp(1), setting: masquerading, contestants: [...LIMIT, 'weft-ipip'], metric: 'gbits', targets: [target('gbits', { atLeast: 1.3 })] },
   { id: 'tcp1-ipv6', title: 'TCP 1 stream', level: 'full', work: tcp(1), setting: sixth, contestants: LIMIT, metric: 'gbits' },
   { id: 'tcp4-ipv6', title: 'TCP 4 streams', level: 'full', work: tcp(4), setting: sixth, contestants: LIMIT, metric: 'gbits' },
   { id: 'tcp1-iperf3', title: 'TCP 1 stream by iperf3', level: 'standard', work: iperf(1), contestants: FEW, metric: 'gbits' },
@@ -144,6 +146,7 @@ const entries: readonly Entry[] = [
   { id: 'udp1400', title: 'UDP 1,400 B, 1 flow, overload', level: 'standard', work: udpOverload({ size: 1400, flows: 1 }), contestants: LIMIT, metric: 'kpps', targets: [target('kpps', { atLeast: 2 })] },
   { id: 'udp1400-flows', title: 'UDP 1,400 B, 64 flows, overload', level: 'full', work: udpOverload({ size: 1400, flows: 64 }), contestants: LIMIT, metric: 'kpps' },
   { id: 'udp64-offloading', title: 'UDP 64 B, 1 flow, overload', level: 'full', work: udpOverload(S64), setting: offloading, contestants: FEW, metric: 'kpps' },
+  { id: 'udp64-masquerade', title: 'UDP 64 B, 1 flow, overload', level: 'standard', work: udpOverload(S64), setting: masquerading, contestants: LIMIT, metric: 'kpps', targets: [target('kpps', { atLeast: 4 })] },
   { id: 'udp64-ipv6', title: 'UDP 64 B, 1 flow, overload', level: 'full', work: udpOverload(S64), setting: sixth, contestants: LIMIT, metric: 'kpps' },
   { id: 'udp64-workers', title: 'UDP 64 B, 64 flows, overload, by workers', level: 'full', work: udpOverload(M64), contestants: ['weft', 'weft-2-workers', 'weft-4-workers'], metric: 'kpps',
     targets: [{ ...target('kpps', { atLeast: 1.7 }, 'weft', 'weft-2-workers'), cores: TO_SPARE }] },

@@ -38,6 +38,8 @@ const COUNTS = {
 } as const;
 
 const SECONDS = 1;
+/** A node as it is by default. */
+const SETTING = { ...BASE, masquerade: true };
 const effort = { seconds: SECONDS, halfLoad: async () => 0 };
 const small = udpOverload({ size: 64, flows: 1 });
 /** Measurements of each figure, of which the median counts. */
@@ -140,7 +142,7 @@ function pods(counts: readonly number[], progress: (text: string) => void): Prom
 async function inSite<T>(use: (site: Site) => Promise<T>): Promise<T> {
   const run = new Run();
   try {
-    const site = createSite(run, 'scale', BASE);
+    const site = createSite(run, 'scale', SETTING);
     joinNodes(site);
     return await use(site);
   } finally {
@@ -155,7 +157,7 @@ async function load(site: Site, node: WeftNode): Promise<Record<string, number>>
   const [addressOfA, addressOfB] = PODS[4];
   const contestant: Contestant = {
     name: 'weft',
-    setting: BASE,
+    setting: SETTING,
     a,
     b,
     addressOfA,

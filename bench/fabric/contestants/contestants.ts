@@ -9,7 +9,7 @@ import type { Setting } from '../setting.ts';
 import { cable, kernelVxlan, routing } from './kernel.ts';
 import { oneByOne } from './one-by-one.ts';
 import { openVswitch } from './open-vswitch.ts';
-import { createSite, joinNodes, PODS, type Site } from './site.ts';
+import { createSite, joinNodes, masquerade, PODS, type Site } from './site.ts';
 import { tinc } from './tinc.ts';
 import { weft, weftApart } from './weft.ts';
 import { wireguard } from './wireguard.ts';
@@ -22,6 +22,8 @@ interface Kind {
   readonly needs?: { readonly program: string; readonly package: string };
   /** Processors without which it is not what its title says. */
   readonly cpus?: number;
+  /** Whether its nodes masquerade by themselves where the setting says so. */
+  readonly masquerades?: true;
   /** Families that it carries, both by default. */
   readonly families?: readonly (4 | 6)[];
 }
@@ -30,12 +32,17 @@ export const contestants = {
   cable: { title: 'no network: the load generator alone', build: cable },
   routing: { title: 'plain routing, no tunnel', build: routing },
   'kernel-vxlan': { title: 'kernel VXLAN', build: kernelVxlan },
-  weft: { title: 'Weft, VXLAN', build: weft('vxlan') },
-  'weft-apart': { title: 'Weft, VXLAN, workers on processors of their own', build: weftApart, cpus: 2 },
-  'weft-ipip': { title: 'Weft, IPIP', build: weft('ipip') },
-  'weft-direct': { title: 'Weft, direct', build: weft('direct') },
-  'weft-2-workers': { title: 'Weft, VXLAN, 2 workers', build: weft('vxlan', 2) },
-  'weft-4-workers': { title: 'Weft, VXLAN, 4 workers', build: weft('vxlan', 4) },
+  weft: { title: 'Weft, VXLAN', build: weft('vxlan'), masquerades: true },
+  'weft-apart': {
+    title: 'Weft, VXLAN, workers on processors of their own',
+    build: weftApart,
+    cpus: 2,
+    masquerades: true,
+  },
+  'weft-ipip': { title: 'Weft, IPIP', build: weft('ipip'), masquerades: true },
+  'weft-direct': { title: 'Weft, direct', build: weft('direct'), masquerades: true },
+  'weft-2-workers': { title: 'Weft, VXLAN, 2 workers', build: weft('vxlan', 2), masquerades: true },
+  'weft-4-workers': { title: 'Weft, VXLAN, 4 workers', build: weft('vxlan', 4), masquerades: true },
   'one-by-one': { title: 'one packet a call (as Flannel udp)', build: oneByOne },
   'wireguard-go': {
     title: 'wireguard-go (encrypts)',
@@ -101,6 +108,8 @@ export async function build(
 ): Promise<Contestant> {
   const site = createSite(run, label, setting);
   joinNodes(site);
+  const { masquerades }: Kind = contestants[name];
+  if (setting.masquerade && !masquerades) masquerade(site);
   const processes = await contestants[name].build(site);
   const [a, b] = site.pods;
   if (!setting.podOffload) {

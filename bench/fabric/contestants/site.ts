@@ -59,6 +59,18 @@ export function attachRouted({ pods, nodes, setting: { family } }: Site, side: 0
   node.sysctl('net.ipv6.conf.all.forwarding', 1);
 }
 
+/** Has the kernel of both nodes masquerade what pods send to outside the fabric, as CNI plugins do. */
+export function masquerade({ nodes, setting: { family } }: Site): void {
+  const ip = family === 4 ? 'ip' : 'ip6';
+  const fabric = CIDRS[family].join(', ');
+  for (const i of SIDES) {
+    const rule = `${ip} saddr ${CIDRS[family][i]} ${ip} daddr != { ${fabric} } masquerade`;
+    nodes[i].run('nft', 'add table inet nat');
+    nodes[i].run('nft', 'add chain inet nat postrouting { type nat hook postrouting priority srcnat; }');
+    nodes[i].run('nft', `add rule inet nat postrouting ${rule}`);
+  }
+}
+
 /** Takes a process away with the run. @returns its id */
 export function ownedBy({ run }: Site, child: ChildProcess): number {
   run.defer(() => child.kill('SIGKILL'));

@@ -46,6 +46,7 @@ export async function startWeft(
         pods: { cidrs: [CIDRS[family][i]] },
         encap: { type },
         engine: { workers, ...(apart && { cpus: cpusOf(i) }) },
+        host: { natOutgoing: setting.masquerade },
         routes: [
           { to: CIDRS[family][1 - i], via: sixth ? `fd00:77::${2 - i}` : UNDERLAY[1 - i] },
           ...(i === 0 ? routes : []),
